@@ -1,0 +1,176 @@
+//! Commands as values: what to send, and the type of what comes back.
+//!
+//! Each command is declared once, in the table of its group (`strings.rs`, `hashes.rs`, ...). From a line of the table come
+//! a function that makes the command value ([`get`]) and a method on everything that runs commands ([`Commands::get`]).
+//! Nothing is generated for a command that nobody calls.
+//!
+//! What is not in a table goes through [`cmd`]: `cmd("OBJECT").arg("ENCODING").arg("key")`.
+
+mod argument;
+mod execute;
+#[macro_use]
+mod table;
+mod strings;
+
+pub use argument::{Argument, Arguments};
+pub use execute::{Commands, Executor, ExecutorAs};
+pub use strings::*;
+
+use core::marker::PhantomData;
+
+use crate::resp::ArgumentWriter;
+use crate::time::Duration;
+
+/// Something that can be sent to a server.
+///
+/// Implement it for a command with a shape of its own; most are a [`Cmd`].
+///
+/// ```
+/// use redwire::command::{Command, Fixed};
+/// use redwire::resp::{encode, ArgumentWriter};
+///
+/// /// `EXPIRE`, with the key as a number behind a fixed prefix.
+/// struct ExpireSession(u64);
+///
+/// impl Command for ExpireSession {
+///     type Reply = Fixed<bool>;
+///     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+///         out.bytes(b"EXPIRE");
+///         out.unsigned(self.0);
+///         out.bytes(b"60");
+///     }
+/// }
+/// assert_eq!(encode(&ExpireSession(7)), encode(&["EXPIRE", "7", "60"]));
+/// ```
+pub trait Command {
+    /// What comes back: [`Fixed`] where Redis says, [`Open`] where the caller does.
+    type Reply;
+
+    /// Writes the name and the arguments, each as a bulk string of its own.
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>);
+
+    /// How long its reply may take; a blocking command says so here.
+    fn patience(&self) -> Patience {
+        Patience::Usual
+    }
+}
+
+/// How long a reply may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Patience {
+    /// As long as the configuration says.
+    #[default]
+    Usual,
+    /// So much longer than usual, since the server itself waits up to that long.
+    Longer(Duration),
+    /// For ever, since the server may.
+    Forever,
+}
+
+impl<C: Command + ?Sized> Command for &C {
+    type Reply = C::Reply;
+
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        (**self).write_arguments(out);
+    }
+
+    fn patience(&self) -> Patience {
+        (**self).patience()
+    }
+}
+
+/// The words of a command, as one types them in redis-cli.
+impl<T: Argument, const N: usize> Command for [T; N] {
+    type Reply = Open;
+
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        self.as_slice().write_arguments(out);
+    }
+}
+
+/// The words of a command, as one types them in redis-cli.
+impl<T: Argument> Command for [T] {
+    type Reply = Open;
+
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        self.iter().for_each(|word| word.write_argument(out));
+    }
+}
+
+/// The reply of a command for which Redis fixes the type: it is a `T`.
+#[derive(Debug, Clone, Copy)]
+pub struct Fixed<T>(PhantomData<fn() -> T>);
+
+/// The reply of a command for which the caller chooses the type, such as GET.
+#[derive(Debug, Clone, Copy)]
+pub struct Open(());
+
+/// Says which types a command's reply can be read as: one for [`Fixed`], any for [`Open`].
+pub trait Gives<R> {}
+
+impl<T> Gives<T> for Fixed<T> {}
+impl<R> Gives<R> for Open {}
+
+/// A command: its arguments, the name first, and the type of its reply.
+///
+/// ```
+/// use redwire::command::cmd;
+/// use redwire::resp::encode;
+///
+/// let command = cmd("OBJECT").arg("FREQ").arg("key");
+/// assert_eq!(encode(&command), encode(&["OBJECT", "FREQ", "key"]));
+/// ```
+#[derive(Clone, Copy)]
+pub struct Cmd<A, R> {
+    arguments: A,
+    patience: Patience,
+    reply: PhantomData<fn() -> R>,
+}
+
+/// Begins a command that no table knows; its arguments follow with [`arg`](Cmd::arg).
+///
+/// The reply can be read as any type.
+pub fn cmd<N: Argument>(name: N) -> Cmd<(N,), Open> {
+    Cmd::new((name,))
+}
+
+impl<A: Arguments, R> Cmd<A, R> {
+    /// A command with these arguments, the name first.
+    pub const fn new(arguments: A) -> Self {
+        Cmd { arguments, patience: Patience::Usual, reply: PhantomData }
+    }
+
+    /// Adds an argument, or several: `.arg("a")`, `.arg(5)`, `.arg(["a", "b"])`.
+    pub fn arg<B: Arguments>(self, argument: B) -> Cmd<(A, B), R> {
+        Cmd { arguments: (self.arguments, argument), patience: self.patience, reply: PhantomData }
+    }
+
+    /// Says how long the server may take for the reply.
+    #[must_use]
+    pub fn patient(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+}
+
+impl<A: Arguments, R> Command for Cmd<A, R> {
+    type Reply = R;
+
+    #[inline]
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        self.arguments.write_arguments(out);
+    }
+
+    fn patience(&self) -> Patience {
+        self.patience
+    }
+}
+
+/// Shows the type alone: arguments may be secrets.
+impl<A, R> core::fmt::Debug for Cmd<A, R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Cmd")
+    }
+}

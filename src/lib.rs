@@ -1,0 +1,14 @@
+//! stub
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+pub mod command;
+pub mod reply;
+pub mod resp;
+pub mod storage;
+pub mod time;

@@ -1,0 +1,562 @@
+//! Writing the wire: commands for a client, replies for tests, proxies and servers.
+
+use core::fmt;
+
+use super::Protocol;
+use crate::command::Command;
+use crate::storage::{Buffer, Full};
+
+/// Writes commands and replies into a [`Buffer`]. What does not fit is not written at all.
+///
+/// ```
+/// use redwire::command::set;
+/// use redwire::resp::Encoder;
+/// use redwire::storage::Buffer;
+///
+/// let mut memory = [0u8; 64];
+/// let mut buffer = Buffer::borrowed(&mut memory);
+/// Encoder::new(&mut buffer).command(&set("key", "value")).unwrap();
+/// assert_eq!(buffer.filled(), b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n");
+/// ```
+#[derive(Debug)]
+pub struct Encoder<'b, 'a> {
+    buffer: &'b mut Buffer<'a>,
+}
+
+/// A command could not be written; nothing of it is in the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// It is larger than the room that is left.
+    Capacity {
+        /// The bytes of the whole command.
+        needed: usize,
+        /// The bytes that were free.
+        available: usize,
+    },
+    /// It has not a single argument, so not even a name.
+    Empty,
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EncodeError::Capacity { needed, available } => {
+                write!(f, "the command takes {needed} bytes and the transmit buffer has {available} free")
+            }
+            EncodeError::Empty => f.write_str("the command has no name"),
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}
+
+/// Takes the arguments of one command, its name first; each becomes a bulk string of its own.
+#[derive(Debug)]
+pub struct ArgumentWriter<'b, 'a> {
+    buffer: &'b mut Buffer<'a>,
+    count: usize,
+    /// Bytes that did not fit.
+    missing: usize,
+}
+
+impl ArgumentWriter<'_, '_> {
+    /// Adds an argument: any bytes.
+    #[inline]
+    pub fn bytes(&mut self, argument: &[u8]) {
+        self.count += 1;
+        if self.missing > 0 || write_bulk(self.buffer, argument).is_err() {
+            self.missing += bulk_length(argument.len());
+        }
+    }
+
+    /// Adds a decimal integer.
+    #[inline]
+    pub fn integer(&mut self, value: i64) {
+        let mut digits = [0; 20];
+        let start = format_integer(value, &mut digits);
+        self.bytes(digits.get(start..).unwrap_or_default());
+    }
+
+    /// Adds a decimal integer without a sign.
+    #[inline]
+    pub fn unsigned(&mut self, value: u64) {
+        let mut digits = [0; 20];
+        let start = format_unsigned(value, &mut digits);
+        self.bytes(digits.get(start..).unwrap_or_default());
+    }
+
+    /// Adds a floating point number with as many digits as it takes to read the same number back.
+    pub fn float(&mut self, value: f64) {
+        let mut text = ShortText { bytes: [0; 40], length: 0 };
+        format_float(value, value.abs(), &mut text);
+        self.bytes(text.as_bytes());
+    }
+
+    /// Adds a single precision number with as many digits as it takes to read the same number back.
+    pub fn float_32(&mut self, value: f32) {
+        let mut text = ShortText { bytes: [0; 40], length: 0 };
+        format_float(value, value.abs().into(), &mut text);
+        self.bytes(text.as_bytes());
+    }
+
+    /// How many arguments there are so far.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl<'b, 'a> Encoder<'b, 'a> {
+    /// An encoder that appends to `buffer`.
+    pub fn new(buffer: &'b mut Buffer<'a>) -> Self {
+        Encoder { buffer }
+    }
+
+    /// Appends a command.
+    ///
+    /// # Errors
+    /// [`EncodeError`]; the buffer is as before.
+    #[inline]
+    pub fn command<C: Command + ?Sized>(&mut self, command: &C) -> Result<(), EncodeError> {
+        let before = self.buffer.len();
+        // The count is not known yet; one digit is right for most commands.
+        let header_fits = self.buffer.append(b"*0\r\n").is_ok();
+        let missing = if header_fits { 0 } else { 4 };
+        let mut writer = ArgumentWriter { buffer: &mut *self.buffer, count: 0, missing };
+        command.write_arguments(&mut writer);
+        let ArgumentWriter { count, missing, .. } = writer;
+        if (1..10).contains(&count) && missing == 0 {
+            if let Some(digit) = self.buffer.filled_mut().get_mut(before + 1) {
+                *digit = b'0' + count as u8;
+            }
+            return Ok(());
+        }
+        self.finish_unusual(before, count, missing)
+    }
+
+    #[cold]
+    fn finish_unusual(&mut self, before: usize, count: usize, mut missing: usize) -> Result<(), EncodeError> {
+        let written = self.buffer.len() - before;
+        let mut digits = [0; 20];
+        let start = format_unsigned(count as u64, &mut digits);
+        let digits = digits.get(start..).unwrap_or_default();
+        if count > 0 && missing == 0 {
+            if self.buffer.append(digits.get(1..).unwrap_or_default()).is_ok() {
+                // What stands behind the one digit moves up to make room for the others.
+                let command = self.buffer.filled_mut().get_mut(before..).unwrap_or_default();
+                command.copy_within(2..written, 1 + digits.len());
+                if let Some(place) = command.get_mut(1..1 + digits.len()) {
+                    place.copy_from_slice(digits);
+                }
+                return Ok(());
+            }
+            missing = digits.len() - 1;
+        }
+        self.buffer.truncate(before);
+        if count == 0 {
+            return Err(EncodeError::Empty);
+        }
+        Err(EncodeError::Capacity { needed: written + missing, available: self.buffer.available() })
+    }
+
+    /// Appends a simple string. Line breaks cannot stand in one: they become blanks, as a server writes them.
+    ///
+    /// # Errors
+    /// [`Full`]; the buffer is as before. The same holds for all replies below.
+    pub fn simple_string(&mut self, text: &[u8]) -> Result<(), Full> {
+        self.text_line(b'+', text)
+    }
+
+    /// Appends an error: code and text in one. Line breaks become blanks.
+    pub fn error(&mut self, text: &[u8]) -> Result<(), Full> {
+        self.text_line(b'-', text)
+    }
+
+    /// Appends an integer.
+    pub fn integer(&mut self, value: i64) -> Result<(), Full> {
+        let mut digits = [0; 20];
+        let start = format_integer(value, &mut digits);
+        self.line(b':', digits.get(start..).unwrap_or_default())
+    }
+
+    /// Appends a bulk string.
+    pub fn bulk_string(&mut self, text: &[u8]) -> Result<(), Full> {
+        write_bulk(self.buffer, text)
+    }
+
+    /// Appends a null: `_` in RESP3, `$-1` in RESP2.
+    pub fn null(&mut self, protocol: Protocol) -> Result<(), Full> {
+        self.buffer.append(if protocol == Protocol::Resp3 { b"_\r\n" } else { b"$-1\r\n" })
+    }
+
+    /// Appends RESP2's null array, `*-1`.
+    pub fn null_array(&mut self) -> Result<(), Full> {
+        self.buffer.append(b"*-1\r\n")
+    }
+
+    /// Begins an array of `length` elements, which are to be appended next.
+    pub fn array(&mut self, length: usize) -> Result<(), Full> {
+        self.header(b'*', length)
+    }
+
+    /// Begins a map of `length` pairs: keys and values in turn are to be appended next.
+    pub fn map(&mut self, length: usize) -> Result<(), Full> {
+        self.header(b'%', length)
+    }
+
+    /// Begins a set of `length` elements.
+    pub fn set(&mut self, length: usize) -> Result<(), Full> {
+        self.header(b'~', length)
+    }
+
+    /// Begins a push of `length` elements; the first has to be a string.
+    pub fn push(&mut self, length: usize) -> Result<(), Full> {
+        self.header(b'>', length)
+    }
+
+    /// Begins an attribute of `length` pairs; the value it belongs to follows them.
+    pub fn attribute(&mut self, length: usize) -> Result<(), Full> {
+        self.header(b'|', length)
+    }
+
+    /// Appends a double.
+    pub fn double(&mut self, value: f64) -> Result<(), Full> {
+        let mut text = ShortText { bytes: [0; 40], length: 0 };
+        format_float(value, value.abs(), &mut text);
+        self.line(b',', text.as_bytes())
+    }
+
+    /// Appends a boolean.
+    pub fn boolean(&mut self, value: bool) -> Result<(), Full> {
+        self.buffer.append(if value { b"#t\r\n" } else { b"#f\r\n" })
+    }
+
+    /// Appends a big number: an optional sign and digits. Other bytes would break the wire and are left out.
+    pub fn big_number(&mut self, digits: &str) -> Result<(), Full> {
+        let before = self.buffer.len();
+        let (sign, digits) = match digits.as_bytes() {
+            [b'-', digits @ ..] => (&b"(-"[..], digits),
+            [b'+', digits @ ..] => (&b"("[..], digits),
+            digits => (&b"("[..], digits),
+        };
+        let mut written = self.buffer.append(sign);
+        let mut any = false;
+        for digit in digits.iter().filter(|b| b.is_ascii_digit()) {
+            any = true;
+            written = written.and_then(|()| self.buffer.append(core::slice::from_ref(digit)));
+        }
+        let end: &[u8] = if any { b"\r\n" } else { b"0\r\n" };
+        written = written.and_then(|()| self.buffer.append(end));
+        self.whole(before, written)
+    }
+
+    /// Appends a verbatim string with a format of three bytes, such as `txt`.
+    pub fn verbatim_string(&mut self, format: [u8; 3], text: &[u8]) -> Result<(), Full> {
+        let before = self.buffer.len();
+        let written = self
+            .header(b'=', text.len() + 4)
+            .and_then(|()| self.buffer.append(&format))
+            .and_then(|()| self.buffer.append(b":"))
+            .and_then(|()| self.buffer.append(text))
+            .and_then(|()| self.buffer.append(b"\r\n"));
+        self.whole(before, written)
+    }
+
+    /// Appends a blob error, whose text may hold any byte.
+    pub fn blob_error(&mut self, text: &[u8]) -> Result<(), Full> {
+        let before = self.buffer.len();
+        let written = self
+            .header(b'!', text.len())
+            .and_then(|()| self.buffer.append(text))
+            .and_then(|()| self.buffer.append(b"\r\n"));
+        self.whole(before, written)
+    }
+
+    /// Begins a streamed bulk string; chunks follow, and [`end_string`](Self::end_string).
+    pub fn streamed_string(&mut self) -> Result<(), Full> {
+        self.buffer.append(b"$?\r\n")
+    }
+
+    /// Appends a chunk of a streamed string; an empty one is left out, since it would end the string.
+    pub fn chunk(&mut self, text: &[u8]) -> Result<(), Full> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let before = self.buffer.len();
+        let written = self
+            .header(b';', text.len())
+            .and_then(|()| self.buffer.append(text))
+            .and_then(|()| self.buffer.append(b"\r\n"));
+        self.whole(before, written)
+    }
+
+    /// Ends a streamed string.
+    pub fn end_string(&mut self) -> Result<(), Full> {
+        self.buffer.append(b";0\r\n")
+    }
+
+    /// Begins a streamed array; elements follow, and [`end`](Self::end).
+    pub fn streamed_array(&mut self) -> Result<(), Full> {
+        self.buffer.append(b"*?\r\n")
+    }
+
+    /// Begins a streamed map; keys and values in turn follow, and [`end`](Self::end).
+    pub fn streamed_map(&mut self) -> Result<(), Full> {
+        self.buffer.append(b"%?\r\n")
+    }
+
+    /// Begins a streamed set; elements follow, and [`end`](Self::end).
+    pub fn streamed_set(&mut self) -> Result<(), Full> {
+        self.buffer.append(b"~?\r\n")
+    }
+
+    /// Ends a streamed array, map or set.
+    pub fn end(&mut self) -> Result<(), Full> {
+        self.buffer.append(b".\r\n")
+    }
+
+    fn header(&mut self, kind: u8, length: usize) -> Result<(), Full> {
+        let mut digits = [0; 20];
+        let start = format_unsigned(length as u64, &mut digits);
+        self.line(kind, digits.get(start..).unwrap_or_default())
+    }
+
+    fn line(&mut self, kind: u8, text: &[u8]) -> Result<(), Full> {
+        let before = self.buffer.len();
+        let written = self
+            .buffer
+            .append(&[kind])
+            .and_then(|()| self.buffer.append(text))
+            .and_then(|()| self.buffer.append(b"\r\n"));
+        self.whole(before, written)
+    }
+
+    fn text_line(&mut self, kind: u8, text: &[u8]) -> Result<(), Full> {
+        let before = self.buffer.len();
+        self.line(kind, text)?;
+        let written = self.buffer.filled_mut();
+        let end = written.len() - 2;
+        for byte in written.get_mut(before + 1..end).unwrap_or_default() {
+            if matches!(byte, b'\r' | b'\n') {
+                *byte = b' ';
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what was written of a value that did not fit.
+    fn whole(&mut self, before: usize, written: Result<(), Full>) -> Result<(), Full> {
+        if written.is_err() {
+            self.buffer.truncate(before);
+        }
+        written
+    }
+}
+
+/// The bytes of a bulk string with `length` bytes of text.
+fn bulk_length(length: usize) -> usize {
+    let digits = length.checked_ilog10().unwrap_or(0) as usize + 1;
+    length.saturating_add(digits + 5)
+}
+
+#[inline]
+fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
+    let length = text.len();
+    let total = bulk_header(length);
+    buffer.reserve(total.length.saturating_add(length).saturating_add(2))?;
+    let free = buffer.free();
+    let Some((header, rest)) = free.split_at_mut_checked(total.length) else { return Err(Full) };
+    header.copy_from_slice(total.bytes.get(total.bytes.len() - total.length..).unwrap_or_default());
+    let Some((place, rest)) = rest.split_at_mut_checked(length) else { return Err(Full) };
+    place.copy_from_slice(text);
+    match rest.first_chunk_mut::<2>() {
+        Some(end) => *end = *b"\r\n",
+        None => return Err(Full),
+    }
+    buffer.commit(total.length + length + 2);
+    Ok(())
+}
+
+/// `$length\r\n`, at the end of `bytes`.
+struct BulkHeader {
+    bytes: [u8; 24],
+    length: usize,
+}
+
+#[inline]
+fn bulk_header(length: usize) -> BulkHeader {
+    let mut bytes = [0; 24];
+    bytes[22] = b'\r';
+    bytes[23] = b'\n';
+    let mut at = 21;
+    let mut rest = length;
+    while rest >= 10 && at > 1 {
+        bytes[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        at -= 1;
+    }
+    bytes[at] = b'0' + rest as u8;
+    bytes[at - 1] = b'$';
+    BulkHeader { bytes, length: 25 - at }
+}
+
+/// Writes digits to the end of `digits` and gives the index of the first.
+fn format_unsigned(mut value: u64, digits: &mut [u8; 20]) -> usize {
+    let mut at = digits.len();
+    for place in digits.iter_mut().rev() {
+        *place = b'0' + (value % 10) as u8;
+        value /= 10;
+        at -= 1;
+        if value == 0 {
+            break;
+        }
+    }
+    at
+}
+
+fn format_integer(value: i64, digits: &mut [u8; 20]) -> usize {
+    // 19 digits at most, so there is a place for the sign.
+    let mut at = format_unsigned(value.unsigned_abs(), digits);
+    if value < 0 {
+        at = at.saturating_sub(1);
+        if let Some(sign) = digits.get_mut(at) {
+            *sign = b'-';
+        }
+    }
+    at
+}
+
+/// Text of a number on the stack.
+struct ShortText {
+    bytes: [u8; 40],
+    length: usize,
+}
+
+impl ShortText {
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for ShortText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+/// The shortest digits that read back as `value`: decimal where that is short, with an exponent elsewhere.
+fn format_float<F: fmt::Display + fmt::LowerExp>(value: F, magnitude: f64, text: &mut ShortText) {
+    use fmt::Write;
+    // The texts of infinity and NaN are Redis's own: `inf`, `-inf`, `NaN`.
+    let decimal = magnitude == 0.0 || (1e-7..1e17).contains(&magnitude) || !magnitude.is_finite();
+    let result = if decimal { write!(text, "{value}") } else { write!(text, "{value:e}") };
+    debug_assert!(result.is_ok(), "40 bytes hold every float");
+}
+
+/// The bytes of one command, as they go over the wire. A command without a single word gives none.
+///
+/// ```
+/// use redwire::{command::get, resp::encode};
+///
+/// assert_eq!(encode(&get("key")), b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
+/// ```
+#[cfg(feature = "alloc")]
+pub fn encode<C: Command + ?Sized>(command: &C) -> alloc::vec::Vec<u8> {
+    let mut buffer = Buffer::growing(usize::MAX);
+    match Encoder::new(&mut buffer).command(command) {
+        Ok(()) => buffer.filled().to_vec(),
+        Err(_) => alloc::vec::Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{format, string::ToString, vec};
+
+    use super::*;
+    use crate::command::cmd;
+
+    fn encoded<'m>(memory: &'m mut [u8], write: impl FnOnce(&mut Encoder<'_, '_>)) -> &'m [u8] {
+        let mut buffer = Buffer::borrowed(memory);
+        write(&mut Encoder::new(&mut buffer));
+        let length = buffer.len();
+        &memory[..length]
+    }
+
+    #[test]
+    fn replies() {
+        let mut memory = [0; 512];
+        let bytes = encoded(&mut memory, |e| {
+            e.simple_string(b"a\r\nb").unwrap();
+            e.error(b"ERR x").unwrap();
+            e.integer(i64::MIN).unwrap();
+            e.bulk_string(b"").unwrap();
+            e.null(Protocol::Resp3).unwrap();
+            e.null(Protocol::Resp2).unwrap();
+            e.double(1.5).unwrap();
+            e.double(f64::NEG_INFINITY).unwrap();
+            e.boolean(true).unwrap();
+            e.big_number("-12x3").unwrap();
+            e.verbatim_string(*b"txt", b"hi").unwrap();
+            e.blob_error(b"ERR y").unwrap();
+        });
+        assert_eq!(
+            bytes.escape_ascii().to_string(),
+            "+a  b\\r\\n-ERR x\\r\\n:-9223372036854775808\\r\\n$0\\r\\n\\r\\n_\\r\\n$-1\\r\\n,1.5\\r\\n,-inf\\r\\n#t\\r\\n(-123\\r\\n=6\\r\\ntxt:hi\\r\\n!5\\r\\nERR y\\r\\n"
+        );
+    }
+
+    #[test]
+    fn a_command_is_appended_whole_or_not_at_all() {
+        for size in 0..40 {
+            let mut memory = [0; 40];
+            let mut buffer = Buffer::borrowed(&mut memory[..size]);
+            let result = Encoder::new(&mut buffer).command(&cmd("SET").arg("k").arg("value"));
+            let whole = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n";
+            if size >= whole.len() {
+                assert_eq!(result, Ok(()));
+                assert_eq!(buffer.filled(), whole);
+            } else {
+                assert_eq!(result, Err(EncodeError::Capacity { needed: whole.len(), available: size }));
+                assert!(buffer.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn many_arguments_shift_the_header() {
+        for count in [1usize, 9, 10, 11, 99, 100, 1000] {
+            let arguments = vec!["x"; count];
+            let mut buffer = Buffer::growing(1 << 20);
+            buffer.append(b"before").unwrap();
+            Encoder::new(&mut buffer).command(&cmd("DEL").arg(&arguments)).unwrap();
+            let mut expected = format!("before*{}\r\n$3\r\nDEL\r\n", count + 1);
+            expected.push_str(&"$1\r\nx\r\n".repeat(count));
+            assert_eq!(buffer.filled(), expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn ten_arguments_that_fit_but_for_the_second_digit() {
+        let whole = b"*10\r\n".len() + b"$1\r\nx\r\n".len() * 10;
+        let mut memory = [0; 128];
+        let mut buffer = Buffer::borrowed(&mut memory[..whole - 1]);
+        let result = Encoder::new(&mut buffer).command(&cmd("x").arg(["x"; 9]));
+        assert_eq!(result, Err(EncodeError::Capacity { needed: whole, available: whole - 1 }));
+        assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn floats_read_back() {
+        for value in [0.0, -0.0, 1.5, 3.0, 1e300, 5e-324, f64::MAX, 1e16, 1e17, 0.1 + 0.2, f64::INFINITY] {
+            let mut text = ShortText { bytes: [0; 40], length: 0 };
+            format_float(value, value.abs(), &mut text);
+            let read: f64 = core::str::from_utf8(text.as_bytes()).unwrap().parse().unwrap();
+            assert_eq!(read.to_bits(), value.to_bits());
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! Views of accepted values: what a parser has checked is read here without any way to fail.
+
+use core::fmt;
+
+use super::walk::{self, Body, Head, Walker};
+use super::{ErrorReply, Kind};
+
+/// One complete value in received bytes, its attributes included. A view: copying it copies no bytes.
+///
+/// Frames come from the engine's events, or from [`Frame::read`]. Their accessors never fail and never allocate.
+///
+/// ```
+/// use redwire::resp::{Data, Frame, Limits};
+///
+/// let frame = Frame::read(b"*2\r\n:7\r\n$3\r\nfoo\r\n", Limits::default()).unwrap();
+/// let mut elements = frame.elements();
+/// assert_eq!(elements.next().unwrap().integer(), Some(7));
+/// match elements.next().unwrap().data() {
+///     Data::BulkString(text) => assert_eq!(text.contiguous(), Some(&b"foo"[..])),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    bytes: &'a [u8],
+    nested: bool,
+}
+
+/// What a frame holds, to be matched on.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Data<'a> {
+    /// Nothing: RESP3's null or one of RESP2's two.
+    Null,
+    /// A simple string; it may hold bytes that are not UTF-8.
+    SimpleString(&'a [u8]),
+    /// A simple error or blob error.
+    Error(ErrorReply<'a>),
+    /// An integer.
+    Integer(i64),
+    /// A bulk string, in one piece or streamed.
+    BulkString(Chunks<'a>),
+    /// A verbatim string.
+    VerbatimString {
+        /// Three bytes, `txt` or `mkd` so far.
+        format: [u8; 3],
+        /// The text behind the colon.
+        text: &'a [u8],
+    },
+    /// A double.
+    Double(f64),
+    /// A boolean.
+    Boolean(bool),
+    /// A big number: an optional sign and digits.
+    BigNumber(&'a str),
+    /// An array.
+    Array(Elements<'a>),
+    /// A map, in wire order, duplicates included.
+    Map(Pairs<'a>),
+    /// A set, in wire order.
+    Set(Elements<'a>),
+    /// A push.
+    Push(Elements<'a>),
+}
+
+impl<'a> Frame<'a> {
+    /// A view of bytes that a parser has accepted as exactly one frame.
+    #[inline]
+    pub(crate) fn accepted(bytes: &'a [u8]) -> Self {
+        Frame { bytes, nested: false }
+    }
+
+    /// Reads bytes that hold exactly one frame, in either protocol.
+    ///
+    /// `None` when they hold less, more, something malformed, or nesting beyond 128 levels. To read a stream, use a
+    /// [`Parser`](super::Parser).
+    pub fn read(bytes: &'a [u8], limits: super::Limits) -> Option<Self> {
+        use super::{Parser, Progress};
+        let mut levels = [super::Level::default(); 128];
+        let mut scanner = super::Scanner::new(&mut levels, limits);
+        loop {
+            match scanner.parse(bytes) {
+                Ok(Progress::Frame { length }) if length == bytes.len() => {
+                    return Some(Frame::accepted(bytes));
+                }
+                Ok(Progress::Push { .. }) => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// The bytes as they came, attributes included.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The type of the value.
+    pub fn kind(&self) -> Kind {
+        self.walker().head().kind
+    }
+
+    /// Whether the value is null.
+    pub fn is_null(&self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    /// The error, if the value is one.
+    #[inline]
+    pub fn error(&self) -> Option<ErrorReply<'a>> {
+        if matches!(self.bytes.first(), Some(b'$' | b'*' | b':' | b'+')) {
+            return None;
+        }
+        let head = self.walker().head();
+        match (head.kind, head.body) {
+            (Kind::SimpleError | Kind::BlobError, Body::Text(text)) => Some(ErrorReply::new(text)),
+            _ => None,
+        }
+    }
+
+    /// The integer, if the value is one.
+    pub fn integer(&self) -> Option<i64> {
+        match self.data() {
+            Data::Integer(integer) => Some(integer),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a simple, bulk or verbatim string that came in one piece.
+    pub fn text(&self) -> Option<&'a [u8]> {
+        match self.data() {
+            Data::SimpleString(text) | Data::VerbatimString { text, .. } => Some(text),
+            Data::BulkString(chunks) => chunks.contiguous(),
+            _ => None,
+        }
+    }
+
+    /// The elements of an array, set or push; of a map its keys and values in turn; of anything else none.
+    pub fn elements(&self) -> Elements<'a> {
+        let mut walker = self.walker();
+        match walker.head().body {
+            Body::Values(count) => Elements { walker, remaining: count },
+            _ => Elements { walker, remaining: 0 },
+        }
+    }
+
+    /// The value, to be matched on.
+    pub fn data(&self) -> Data<'a> {
+        let mut walker = self.walker();
+        let Head { kind, body } = walker.head();
+        match (kind, body) {
+            (Kind::SimpleString, Body::Text(text)) => Data::SimpleString(text),
+            (Kind::SimpleError | Kind::BlobError, Body::Text(text)) => Data::Error(ErrorReply::new(text)),
+            (Kind::Integer, Body::Text(text)) => Data::Integer(parse_integer(text)),
+            (Kind::BulkString, Body::Text(text)) => Data::BulkString(Chunks::whole(text)),
+            (Kind::BulkString, Body::Chunks(chunks)) => Data::BulkString(Chunks::streamed(chunks)),
+            (Kind::VerbatimString, Body::Text(text)) => {
+                let (format, text) = split_verbatim(text);
+                Data::VerbatimString { format, text }
+            }
+            (Kind::Double, Body::Text(text)) => Data::Double(parse_double(text)),
+            (Kind::Boolean, Body::Text(text)) => Data::Boolean(text == b"t"),
+            (Kind::BigNumber, Body::Text(text)) => Data::BigNumber(ascii(text)),
+            (Kind::Array, Body::Values(remaining)) => Data::Array(Elements { walker, remaining }),
+            (Kind::Set, Body::Values(remaining)) => Data::Set(Elements { walker, remaining }),
+            (Kind::Push, Body::Values(remaining)) => Data::Push(Elements { walker, remaining }),
+            (Kind::Map, Body::Values(remaining)) => Data::Map(Pairs(Elements { walker, remaining })),
+            _ => Data::Null,
+        }
+    }
+
+    /// Whether the value came as a stream of chunks or elements instead of with its length.
+    pub fn is_streamed(&self) -> bool {
+        let value = self.value_bytes();
+        matches!(value, [b'$' | b'*' | b'%' | b'~', b'?', ..])
+    }
+
+    /// Whether the value is a blob error; [`error`](Self::error) gives both kinds.
+    pub fn is_blob_error(&self) -> bool {
+        self.kind() == Kind::BlobError
+    }
+
+    /// The pairs of the attributes before the value, in wire order.
+    pub fn attributes(&self) -> Attributes<'a> {
+        Attributes { rest: self.bytes, pairs: Pairs(Elements { walker: self.walker(), remaining: 0 }) }
+    }
+
+    /// Walks over the frame's values.
+    #[inline]
+    pub(crate) fn walker(&self) -> Walker<'a> {
+        Walker::new(self.bytes, self.nested)
+    }
+
+    /// The bytes from the value's own type byte on.
+    fn value_bytes(&self) -> &'a [u8] {
+        let mut bytes = self.bytes;
+        loop {
+            match bytes.first() {
+                Some(b'|') => bytes = walk::skip_value(bytes),
+                Some(b'>') if self.nested => bytes = walk::skip_value(bytes),
+                _ => return bytes,
+            }
+        }
+    }
+}
+
+/// Two frames are equal when their values are: kinds, texts and structure. Attributes, pushes inside and the way of
+/// streaming do not count; doubles compare as their texts.
+impl PartialEq for Frame<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let (mut left, mut right) = (self.walker(), other.walker());
+        while left.pending() > 0 {
+            if right.pending() != left.pending() {
+                return false;
+            }
+            let (a, b) = (left.head(), right.head());
+            let same = a.kind == b.kind
+                && match (a.body, b.body) {
+                    (Body::Values(a), Body::Values(b)) => a == b,
+                    (Body::Null, Body::Null) => true,
+                    (Body::Text(a), Body::Text(b)) => a == b,
+                    (a, b) => Chunks::of(a).bytes().eq(Chunks::of(b).bytes()),
+                };
+            if !same {
+                return false;
+            }
+        }
+        right.pending() == 0
+    }
+}
+
+/// Levels that `Debug` writes out; deeper values are written as `…`.
+const DEBUG_DEPTH: usize = 16;
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // How many values are still to come on each open level, and what closes it: no recursion, whatever came.
+        let mut open = [(0usize, ""); DEBUG_DEPTH];
+        let mut depth = 0;
+        let mut walker = self.walker();
+        let mut separate = false;
+        while walker.pending() > 0 {
+            if separate {
+                f.write_str(", ")?;
+            }
+            let before = walker.pending();
+            let head = walker.head();
+            separate = true;
+            if let Body::Values(count) = head.body {
+                let (opening, closing) = match head.kind {
+                    Kind::Map => ("{", "}"),
+                    Kind::Set => ("~[", "]"),
+                    Kind::Push => (">[", "]"),
+                    _ => ("[", "]"),
+                };
+                f.write_str(opening)?;
+                if count > 0 && depth < DEBUG_DEPTH {
+                    open[depth] = (count, closing);
+                    depth += 1;
+                    separate = false;
+                    continue;
+                }
+                if count > 0 {
+                    f.write_str("…")?;
+                    walker.skip_to(before - 1);
+                }
+                f.write_str(closing)?;
+            } else {
+                debug_scalar(head, f)?;
+            }
+            while let Some((remaining, closing)) = depth.checked_sub(1).map(|last| &mut open[last]) {
+                *remaining -= 1;
+                if *remaining > 0 {
+                    break;
+                }
+                f.write_str(closing)?;
+                depth -= 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn debug_scalar(head: Head<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match (head.kind, head.body) {
+        (Kind::Null, _) => f.write_str("null"),
+        (Kind::Integer | Kind::Double | Kind::BigNumber, Body::Text(text)) => f.write_str(ascii(text)),
+        (Kind::Boolean, Body::Text(text)) => f.write_str(if text == b"t" { "true" } else { "false" }),
+        (Kind::SimpleString, Body::Text(text)) => write!(f, "+\"{}\"", text.escape_ascii()),
+        (Kind::SimpleError | Kind::BlobError, Body::Text(text)) => write!(f, "-\"{}\"", text.escape_ascii()),
+        (_, body) => {
+            f.write_str("\"")?;
+            for chunk in Chunks::of(body) {
+                write!(f, "{}", chunk.escape_ascii())?;
+            }
+            f.write_str("\"")
+        }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Frame<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=[u8]:a}", self.bytes);
+    }
+}
+
+/// The pieces of a string: one, or as many as a streamed string came in.
+#[derive(Debug, Clone)]
+pub struct Chunks<'a> {
+    whole: Option<&'a [u8]>,
+    streamed: Option<&'a [u8]>,
+}
+
+impl<'a> Chunks<'a> {
+    pub(crate) fn whole(text: &'a [u8]) -> Self {
+        Chunks { whole: Some(text), streamed: None }
+    }
+
+    pub(crate) fn streamed(chunks: &'a [u8]) -> Self {
+        Chunks { whole: None, streamed: Some(chunks) }
+    }
+
+    pub(crate) fn of(body: Body<'a>) -> Self {
+        match body {
+            Body::Text(text) => Chunks::whole(text),
+            Body::Chunks(chunks) => Chunks::streamed(chunks),
+            _ => Chunks { whole: None, streamed: None },
+        }
+    }
+
+    /// All bytes, if they are in one piece.
+    pub fn contiguous(&self) -> Option<&'a [u8]> {
+        match (self.whole, self.streamed) {
+            (Some(text), _) => Some(text),
+            (None, Some(chunks)) => match walk::split_chunk(chunks) {
+                None => Some(&[]),
+                Some((text, rest)) if walk::split_chunk(rest).is_none() => Some(text),
+                Some(_) => None,
+            },
+            (None, None) => Some(&[]),
+        }
+    }
+
+    /// The number of bytes in all pieces.
+    pub fn total(&self) -> usize {
+        self.clone().map(<[u8]>::len).sum()
+    }
+
+    fn bytes(self) -> impl Iterator<Item = &'a u8> {
+        self.flatten()
+    }
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if let Some(text) = self.whole.take() {
+            return Some(text);
+        }
+        let (text, rest) = walk::split_chunk(self.streamed?)?;
+        self.streamed = Some(rest);
+        Some(text)
+    }
+}
+
+/// The elements of an aggregate, each a frame of its own.
+#[derive(Debug, Clone)]
+pub struct Elements<'a> {
+    walker: Walker<'a>,
+    remaining: usize,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Frame<'a>;
+
+    fn next(&mut self) -> Option<Frame<'a>> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        self.walker.next_bytes().map(|bytes| Frame { bytes, nested: true })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.remaining, Some(self.remaining))
+    }
+}
+
+impl ExactSizeIterator for Elements<'_> {}
+
+/// The pairs of a map, in wire order.
+#[derive(Debug, Clone)]
+pub struct Pairs<'a>(Elements<'a>);
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (Frame<'a>, Frame<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.0.next()?, self.0.next()?))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0.remaining / 2, Some(self.0.remaining / 2))
+    }
+}
+
+impl ExactSizeIterator for Pairs<'_> {}
+
+/// The pairs of all attributes before a value.
+#[derive(Debug, Clone)]
+pub struct Attributes<'a> {
+    rest: &'a [u8],
+    pairs: Pairs<'a>,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (Frame<'a>, Frame<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(pair) = self.pairs.next() {
+                return Some(pair);
+            }
+            match self.rest.first() {
+                Some(b'|') => {
+                    self.pairs = Pairs(attribute_values(self.rest));
+                    self.rest = walk::skip_value(self.rest);
+                }
+                // A push between an attribute and its value.
+                Some(b'>') => self.rest = walk::skip_value(self.rest),
+                _ => return None,
+            }
+        }
+    }
+}
+
+fn attribute_values(bytes: &[u8]) -> Elements<'_> {
+    let (walker, remaining) = Walker::aside(bytes);
+    Elements { walker, remaining }
+}
+
+pub(crate) fn split_verbatim(text: &[u8]) -> ([u8; 3], &[u8]) {
+    match text {
+        [a, b, c, _, rest @ ..] => ([*a, *b, *c], rest),
+        _ => (*b"txt", text),
+    }
+}
+
+/// The value of a checked integer.
+#[inline]
+pub(crate) fn parse_integer(text: &[u8]) -> i64 {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let mut magnitude = 0i64;
+    for digit in digits {
+        // Negative on the way, since i64::MIN has no positive counterpart.
+        magnitude = magnitude.wrapping_mul(10).wrapping_sub(i64::from(digit.wrapping_sub(b'0')));
+    }
+    if negative { magnitude } else { magnitude.wrapping_neg() }
+}
+
+/// The value of a checked double.
+pub(crate) fn parse_double(text: &[u8]) -> f64 {
+    ascii(text).parse().unwrap_or(f64::NAN)
+}
+
+fn ascii(text: &[u8]) -> &str {
+    core::str::from_utf8(text).unwrap_or_default()
+}

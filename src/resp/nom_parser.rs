@@ -1,0 +1,2 @@
+//! stub
+pub struct NomParser<'a>(core::marker::PhantomData<&'a ()>);

@@ -1,0 +1,338 @@
+//! Walking over checked bytes: heads of values, one after the other, in order and without failing.
+//!
+//! Everything here relies on a [`Parser`](super::Parser) having accepted the bytes. On other bytes it would give wrong
+//! values, never a panic: what cannot be read is null.
+
+use super::Kind;
+
+/// The beginning of one value: a scalar is complete with it, an aggregate's elements follow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) body: Body<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Body<'a> {
+    /// The text of a scalar; of a verbatim string with its format.
+    Text(&'a [u8]),
+    /// The chunks of a streamed string, from the first `;` on.
+    Chunks(&'a [u8]),
+    /// So many values follow; a pair of a map is two. Streamed ones are counted.
+    Values(usize),
+    Null,
+}
+
+const NULL: Head<'static> = Head { kind: Kind::Null, body: Body::Null };
+
+/// A cursor over checked values. Attributes, pushes inside aggregates and ends of streams are passed over.
+#[derive(Debug, Clone)]
+pub(crate) struct Walker<'a> {
+    rest: &'a [u8],
+    /// Values that begin in `rest` and have to be read before the outermost one is complete.
+    pending: usize,
+    /// The next value is the outermost one, which may be a push.
+    outermost: bool,
+}
+
+impl<'a> Walker<'a> {
+    /// Walks over one frame; in a nested one a push is never the value itself.
+    #[inline]
+    pub(crate) fn new(frame: &'a [u8], nested: bool) -> Self {
+        Walker { rest: frame, pending: 1, outermost: !nested }
+    }
+
+    /// Walks over the values of the attribute or push that `bytes` begin with; how many they are comes with it.
+    pub(crate) fn aside(bytes: &'a [u8]) -> (Self, usize) {
+        match split_token(bytes) {
+            (Token::Aside(count), rest) => (Walker { rest, pending: count, outermost: false }, count),
+            _ => (Walker { rest: &[], pending: 0, outermost: false }, 0),
+        }
+    }
+
+    /// How many values have to be read before the outermost one is complete.
+    #[inline]
+    pub(crate) fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Reads the head of the next value.
+    #[inline]
+    pub(crate) fn head(&mut self) -> Head<'a> {
+        loop {
+            let head = match self.rest.first() {
+                Some(b'$') => self.string(Kind::BulkString),
+                Some(b':') => self.line(Kind::Integer),
+                Some(b'+') => self.line(Kind::SimpleString),
+                Some(b'*') => self.aggregate(Kind::Array, 1),
+                Some(&byte) => match self.rare(byte) {
+                    Some(head) => head,
+                    None => continue,
+                },
+                None => NULL,
+            };
+            self.outermost = false;
+            self.pending = match head.body {
+                Body::Values(count) => self.pending.saturating_add(count).saturating_sub(1),
+                _ => self.pending.saturating_sub(1),
+            };
+            return head;
+        }
+    }
+
+    #[inline(never)]
+    fn rare(&mut self, byte: u8) -> Option<Head<'a>> {
+        Some(match byte {
+            b'-' => self.line(Kind::SimpleError),
+            b'%' => self.aggregate(Kind::Map, 2),
+            b'~' => self.aggregate(Kind::Set, 1),
+            b',' => self.line(Kind::Double),
+            b'(' => self.line(Kind::BigNumber),
+            b'#' => self.line(Kind::Boolean),
+            b'_' => {
+                self.take_line();
+                NULL
+            }
+            b'!' => self.string(Kind::BlobError),
+            b'=' => self.string(Kind::VerbatimString),
+            b'>' if self.outermost => self.aggregate(Kind::Push, 1),
+            b'|' | b'>' => {
+                self.rest = skip_value(self.rest);
+                return None;
+            }
+            b'.' => {
+                self.take_line();
+                return None;
+            }
+            _ => {
+                self.rest = &[];
+                NULL
+            }
+        })
+    }
+
+    /// Passes over values until only `pending` are left to be read.
+    #[inline]
+    pub(crate) fn skip_to(&mut self, pending: usize) {
+        while self.pending > pending {
+            self.head();
+        }
+    }
+
+    /// Takes the bytes of the next value, its attributes included.
+    pub(crate) fn next_bytes(&mut self) -> Option<&'a [u8]> {
+        if self.pending == 0 {
+            return None;
+        }
+        while self.rest.first() == Some(&b'.') {
+            self.take_line();
+        }
+        let start = self.rest;
+        self.rest = skip_attributed(start);
+        self.pending = self.pending.saturating_sub(1);
+        let length = start.len() - self.rest.len();
+        start.get(..length).filter(|bytes| !bytes.is_empty())
+    }
+
+    #[inline]
+    fn take_line(&mut self) -> &'a [u8] {
+        let (text, rest) = split_line(self.rest);
+        self.rest = rest;
+        text
+    }
+
+    #[inline]
+    fn line(&mut self, kind: Kind) -> Head<'a> {
+        Head { kind, body: Body::Text(self.take_line()) }
+    }
+
+    #[inline]
+    fn string(&mut self, kind: Kind) -> Head<'a> {
+        match split_length(self.rest) {
+            (Length::Count(length), rest) => {
+                let (text, rest) = split_payload(rest, length);
+                self.rest = rest;
+                Head { kind, body: Body::Text(text) }
+            }
+            (Length::Null, rest) => {
+                self.rest = rest;
+                NULL
+            }
+            (Length::Streamed, rest) => {
+                self.rest = skip_chunks(rest);
+                Head { kind, body: Body::Chunks(rest) }
+            }
+        }
+    }
+
+    #[inline]
+    fn aggregate(&mut self, kind: Kind, values_per_element: usize) -> Head<'a> {
+        let (length, rest) = split_length(self.rest);
+        self.rest = rest;
+        match length {
+            Length::Count(count) => {
+                Head { kind, body: Body::Values(count.saturating_mul(values_per_element)) }
+            }
+            Length::Null => NULL,
+            Length::Streamed => Head { kind, body: Body::Values(count_streamed(rest)) },
+        }
+    }
+}
+
+pub(crate) enum Length {
+    Count(usize),
+    Null,
+    Streamed,
+}
+
+/// The text of a line without type byte and CRLF, and what follows.
+#[inline]
+fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|&b| b == b'\r').unwrap_or(bytes.len());
+    (bytes.get(1..end).unwrap_or_default(), bytes.get(end + 2..).unwrap_or_default())
+}
+
+/// The length in a header line, and what follows the line.
+#[inline]
+pub(crate) fn split_length(bytes: &[u8]) -> (Length, &[u8]) {
+    let mut length = 0usize;
+    let mut at = 1;
+    while let Some(&byte) = bytes.get(at) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        length = length.wrapping_mul(10).wrapping_add(usize::from(digit));
+        at += 1;
+    }
+    match bytes.get(at) {
+        Some(b'-') => (Length::Null, bytes.get(at + 4..).unwrap_or_default()),
+        Some(b'?') => (Length::Streamed, bytes.get(at + 3..).unwrap_or_default()),
+        _ => (Length::Count(length), bytes.get(at + 2..).unwrap_or_default()),
+    }
+}
+
+/// `length` bytes, and what follows their CRLF.
+#[inline]
+fn split_payload(bytes: &[u8], length: usize) -> (&[u8], &[u8]) {
+    match bytes.split_at_checked(length) {
+        Some((text, rest)) => (text, rest.get(2..).unwrap_or_default()),
+        None => (&[], &[]),
+    }
+}
+
+/// The next chunk of a streamed string and what follows; `None` at its end.
+pub(crate) fn split_chunk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    match split_length(bytes) {
+        (Length::Count(0), _) => None,
+        (Length::Count(length), rest) => Some(split_payload(rest, length)),
+        _ => None,
+    }
+}
+
+fn skip_chunks(mut bytes: &[u8]) -> &[u8] {
+    while let Some((_, rest)) = split_chunk(bytes) {
+        bytes = rest;
+    }
+    split_line(bytes).1
+}
+
+/// What follows the value that `bytes` begin with, where attributes and pushes count as values of their own.
+pub(crate) fn skip_value(bytes: &[u8]) -> &[u8] {
+    skip_values(bytes, 1)
+}
+
+/// What follows the value that comes after attributes and pushes.
+fn skip_attributed(mut bytes: &[u8]) -> &[u8] {
+    while matches!(bytes.first(), Some(b'|' | b'>')) {
+        bytes = skip_value(bytes);
+    }
+    skip_value(bytes)
+}
+
+fn skip_values(mut bytes: &[u8], mut pending: usize) -> &[u8] {
+    let mut outermost = true;
+    while pending > 0 && !bytes.is_empty() {
+        let (token, rest) = split_token(bytes);
+        bytes = rest;
+        match token {
+            Token::Scalar => pending -= 1,
+            Token::Values(count) => pending = (pending - 1).saturating_add(count),
+            // What is no element itself adds its values to those that are pending.
+            Token::Aside(count) => pending = (pending - usize::from(outermost)).saturating_add(count),
+            Token::Open => {
+                bytes = skip_streamed(bytes);
+                pending -= 1;
+            }
+            Token::End => {}
+        }
+        outermost = false;
+    }
+    bytes
+}
+
+/// What follows the END of the streamed aggregate whose elements begin here.
+fn skip_streamed(mut bytes: &[u8]) -> &[u8] {
+    let mut open = 1usize;
+    while open > 0 && !bytes.is_empty() {
+        let (token, rest) = split_token(bytes);
+        bytes = rest;
+        match token {
+            Token::Open => open += 1,
+            Token::End => open -= 1,
+            _ => {}
+        }
+    }
+    bytes
+}
+
+/// How many values stand in the streamed aggregate whose elements begin here.
+fn count_streamed(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    loop {
+        while matches!(bytes.first(), Some(b'|' | b'>')) {
+            bytes = skip_value(bytes);
+        }
+        match bytes.first() {
+            None | Some(b'.') => return count,
+            Some(_) => {
+                bytes = skip_value(bytes);
+                count += 1;
+            }
+        }
+    }
+}
+
+enum Token {
+    Scalar,
+    Values(usize),
+    /// An attribute or a push with so many values.
+    Aside(usize),
+    Open,
+    End,
+}
+
+/// The token that `bytes` begin with, a scalar whole, and what follows it.
+fn split_token(bytes: &[u8]) -> (Token, &[u8]) {
+    match bytes.first() {
+        Some(b'$' | b'!' | b'=') => match split_length(bytes) {
+            (Length::Count(length), rest) => (Token::Scalar, split_payload(rest, length).1),
+            (Length::Null, rest) => (Token::Scalar, rest),
+            (Length::Streamed, rest) => (Token::Scalar, skip_chunks(rest)),
+        },
+        Some(&byte @ (b'*' | b'~' | b'%' | b'|' | b'>')) => {
+            let (length, rest) = split_length(bytes);
+            let token = match length {
+                Length::Count(count) => {
+                    let values = if matches!(byte, b'%' | b'|') { count.saturating_mul(2) } else { count };
+                    if matches!(byte, b'|' | b'>') { Token::Aside(values) } else { Token::Values(values) }
+                }
+                Length::Null => Token::Scalar,
+                Length::Streamed => Token::Open,
+            };
+            (token, rest)
+        }
+        Some(b'.') => (Token::End, split_line(bytes).1),
+        _ => (Token::Scalar, split_line(bytes).1),
+    }
+}

@@ -1,0 +1,48 @@
+//! Time as the engine knows it: microseconds that the caller passes in.
+
+pub use core::time::Duration;
+
+/// A moment, as microseconds since a start that the caller chooses. It never reads a clock.
+///
+/// ```
+/// use redwire::time::{Duration, Instant};
+///
+/// let start = Instant::from_micros(0);
+/// let later = start + Duration::from_millis(5);
+/// assert_eq!(later.as_micros(), 5_000);
+/// assert_eq!(later.since(start), Duration::from_millis(5));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The moment so many microseconds after the start.
+    pub const fn from_micros(micros: u64) -> Self {
+        Instant(micros)
+    }
+
+    /// The moment so many milliseconds after the start.
+    pub const fn from_millis(millis: u64) -> Self {
+        Instant(millis.saturating_mul(1000))
+    }
+
+    /// The microseconds since the start.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// How long ago `earlier` was; nothing if it is later than this.
+    pub const fn since(self, earlier: Instant) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl core::ops::Add<Duration> for Instant {
+    type Output = Instant;
+
+    /// The moment that much later; the end of time if that is beyond it.
+    fn add(self, duration: Duration) -> Instant {
+        Instant(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
