@@ -686,10 +686,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn close(&mut self, at: usize) -> Option<Progress> {
+        let mut push = false;
         loop {
             self.top.attributed = false;
             match self.top.nest {
-                Nest::Root => return Some(self.end_frame(at)),
+                Nest::Root => return Some(self.end_frame(at, push)),
                 Nest::Streamed => {
                     self.top.remaining = self.top.remaining.saturating_sub(1);
                     return None;
@@ -720,7 +721,7 @@ impl<'a> Scanner<'a> {
                         self.position = at;
                         return Some(Progress::Push { start, end: at });
                     }
-                    None => {}
+                    None => push = true,
                 },
                 _ => {}
             }
@@ -728,12 +729,12 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn end_frame(&mut self, at: usize) -> Progress {
+    fn end_frame(&mut self, at: usize, push: bool) -> Progress {
         self.position = 0;
         self.base += at as u64;
         self.streaming = false;
         self.top = ROOT;
-        Progress::Frame { length: at }
+        Progress::Frame { length: at, push }
     }
 }
 
