@@ -56,6 +56,27 @@ impl<'a> Walker<'a> {
         self.pending
     }
 
+    /// The bytes that have not been walked over.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Takes the bytes of the value whose `head` was read last, attributes included, and goes on behind it. `start` was
+    /// the rest before its head.
+    pub(crate) fn take_back(&mut self, start: &'a [u8], head: Head<'a>) -> Option<&'a [u8]> {
+        if start.is_empty() {
+            return None;
+        }
+        let pending = match head.body {
+            Body::Values(count) => self.pending.saturating_sub(count),
+            _ => self.pending,
+        };
+        self.rest = start;
+        self.pending = pending.saturating_add(1);
+        self.next_bytes()
+    }
+
     /// Reads the head of the next value.
     #[inline]
     pub(crate) fn head(&mut self) -> Head<'a> {
@@ -109,6 +130,16 @@ impl<'a> Walker<'a> {
                 NULL
             }
         })
+    }
+
+    /// Reads the next value if it is a bulk string in one piece, and gives its text.
+    #[inline]
+    pub(crate) fn bulk(&mut self) -> Option<&'a [u8]> {
+        let (text, rest) = split_bulk(self.rest)?;
+        self.rest = rest;
+        self.outermost = false;
+        self.pending = self.pending.saturating_sub(1);
+        Some(text)
     }
 
     /// Passes over values until only `pending` are left to be read.
@@ -210,6 +241,20 @@ pub(crate) fn split_length(bytes: &[u8]) -> (Length, &[u8]) {
         Some(b'?') => (Length::Streamed, bytes.get(at + 3..).unwrap_or_default()),
         _ => (Length::Count(length), bytes.get(at + 2..).unwrap_or_default()),
     }
+}
+
+/// The text of the bulk string that `bytes` begin with, and what follows it; `None` for one that is longer than 999
+/// bytes or streamed and for anything else.
+#[inline]
+fn split_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
+    let (length, rest) = match bytes {
+        [b'$', a, b'\r', _, rest @ ..] if a.is_ascii_digit() => (digit(*a), rest),
+        [b'$', a, b, b'\r', _, rest @ ..] if a.is_ascii_digit() => (digit(*a) * 10 + digit(*b), rest),
+        [b'$', a, b, c, b'\r', _, rest @ ..] => (digit(*a) * 100 + digit(*b) * 10 + digit(*c), rest),
+        _ => return None,
+    };
+    Some((rest.get(..length)?, rest.get(length + 2..)?))
 }
 
 /// `length` bytes, and what follows their CRLF.
