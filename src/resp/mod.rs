@@ -22,7 +22,7 @@ pub use error::{ErrorCode, ErrorReply, ProtocolError, ProtocolErrorKind};
 pub use frame::{Attributes, Chunks, Data, Elements, Frame, Pairs};
 pub(crate) use frame::{parse_integer, split_verbatim};
 pub use limits::Limits;
-pub use nom_parser::NomParser;
+pub use nom_parser::{NomLevel, NomParser};
 pub use scanner::{Level, Scanner};
 pub(crate) use walk::{Body, Head, Walker};
 
