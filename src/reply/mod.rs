@@ -1,8 +1,29 @@
-//! Replies as Rust types.
+//! Replies as Rust types: [`FromReply`] reads a frame once, in order, straight into the type that was asked for.
+//!
+//! | Rust type | is read from |
+//! |---|---|
+//! | integers | integers, booleans, text and doubles that are a decimal integer; with a check of the range |
+//! | `f32`, `f64` | doubles, integers, text that is a number, `inf`, `-inf` or `nan` |
+//! | `bool` | booleans, 0 and 1, `OK` (true), null (false, as `SET` with `NX` answers) |
+//! | `&str`, `&[u8]`, `String`, `Vec<u8>`, `Cow`, ... | strings and numbers, these as their digits |
+//! | `()` | anything but an error |
+//! | `Option<T>` | null as `None` |
+//! | `Result<T, ErrorReply>` | an error as `Err`: the results of a transaction one by one |
+//! | tuples, `[T; N]` | aggregates of exactly that length |
+//! | `Vec<T>`, sets | aggregates; a map gives its keys and values in turn |
+//! | `Vec<(K, V)>`, maps | maps, and arrays of pairs, flat or nested: RESP2 and RESP3 read alike |
+//! | [`Frame`], `Value` | anything, an error too |
+//!
+//! An error reply that is read as anything but the last row and `Result` is [`DecodeError::Server`].
 
-use core::fmt;
+mod collections;
+mod error;
+mod scalars;
 
-use crate::resp::{ErrorReply, Frame, Head, Kind, Walker};
+pub use error::{DecodeError, Mismatch, MismatchReason};
+
+use crate::resp::{Body, Chunks, ErrorReply, Frame, Head, Kind, Walker, split_verbatim};
+use error::{count, mismatch};
 
 /// A type that can be read from a reply.
 ///
@@ -11,7 +32,9 @@ use crate::resp::{ErrorReply, Frame, Head, Kind, Walker};
 ///
 /// ```
 /// use redwire::reply::{DecodeError, FromReply, Reply};
+/// use redwire::resp::{Frame, Limits};
 ///
+/// #[derive(Debug, PartialEq)]
 /// struct Point { x: f64, y: f64 }
 ///
 /// impl<'a> FromReply<'a> for Point {
@@ -20,113 +43,325 @@ use crate::resp::{ErrorReply, Frame, Head, Kind, Walker};
 ///         Ok(Point { x, y })
 ///     }
 /// }
+///
+/// let frame = Frame::read(b"*2\r\n$3\r\n1.5\r\n:2\r\n", Limits::default()).unwrap();
+/// assert_eq!(frame.decode(), Ok(Point { x: 1.5, y: 2.0 }));
 /// ```
 pub trait FromReply<'a>: Sized {
-    /// Reads the type from one value of a reply.
+    /// Whether two values in a row can make up one of this type. It is true for tuples of two; a type that delegates
+    /// to such a tuple may say so too.
+    ///
+    /// A `Vec` of such a type is read from a map and from a flat array of keys and values as well as from an array of
+    /// arrays of two.
+    const PAIR: bool = false;
+
+    /// Whether a `Vec` of this type is a string. It is true for `u8` alone.
+    #[doc(hidden)]
+    const BYTE: bool = false;
+
+    /// Reads the type from one value of a reply. What it leaves unread of the value, the caller passes over.
     ///
     /// # Errors
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>>;
-}
 
-/// One value of a reply, to be read once.
-pub struct Reply<'r, 'a> {
-    head: Head<'a>,
-    walker: &'r mut Walker<'a>,
-}
-
-/// A reply could not be read as the type that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DecodeError<'a> {
-    /// The server answered with an error.
-    Server(ErrorReply<'a>),
-    /// The reply is of another type or out of range.
-    Mismatch(Mismatch),
-}
-
-/// What came and what was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct Mismatch {
-    /// What the caller asked for: `u8`, `text`, `a tuple of 3`.
-    pub expected: &'static str,
-    /// What came.
-    pub found: Kind,
-    /// What is wrong with it.
-    pub reason: MismatchReason,
-}
-
-/// Why a reply does not fit a type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum MismatchReason {
-    /// The kind of value cannot be read as that type.
-    Kind,
-    /// A number that the type cannot hold.
-    Range,
-    /// Text that is not of the form the type needs: not UTF-8, not a number.
-    Text,
-    /// An aggregate with another number of elements.
-    Length,
-    /// More than the type has room for.
-    Capacity,
-    /// A streamed string, which is in pieces, asked for as borrowed text. Ask for an owned type.
-    Streamed,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "asked for {}, the reply is {}", self.expected, self.found.name())
-    }
-}
-
-impl fmt::Display for DecodeError<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DecodeError::Server(error) => error.fmt(f),
-            DecodeError::Mismatch(mismatch) => mismatch.fmt(f),
-        }
-    }
+    /// Appends bytes to a collection of `u8`.
+    #[doc(hidden)]
+    fn extend_from_bytes<C: Extend<Self>>(_: &mut C, _: &[u8]) {}
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the frame as a Rust type.
+    /// Reads the frame as a Rust type; see [`reply`](crate::reply) for what can be read from what.
+    ///
+    /// ```
+    /// use redwire::resp::{Frame, Limits};
+    ///
+    /// let frame = Frame::read(b"*3\r\n:7\r\n$3\r\nfoo\r\n$-1\r\n", Limits::default()).unwrap();
+    /// assert_eq!(frame.decode(), Ok((7u8, "foo", None::<i64>)));
+    /// ```
     ///
     /// # Errors
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
     #[inline]
     pub fn decode<T: FromReply<'a>>(&self) -> Result<T, DecodeError<'a>> {
-        let mut walker = self.walker();
+        T::from_reply(Reply::next(&mut self.walker()))
+    }
+}
+
+/// One value of a reply, to be read once.
+///
+/// Every method that reads consumes it. To drop it unread is fine: the rest of the reply is not affected.
+#[derive(Debug)]
+pub struct Reply<'r, 'a> {
+    /// The bytes from the value on, for one that is to be read as a frame. A pair in a row has none.
+    start: &'a [u8],
+    head: Head<'a>,
+    /// Stands behind the head.
+    walker: &'r mut Walker<'a>,
+}
+
+impl<'r, 'a> Reply<'r, 'a> {
+    #[inline]
+    fn next(walker: &'r mut Walker<'a>) -> Self {
+        let start = walker.rest();
         let head = walker.head();
-        T::from_reply(Reply { head, walker: &mut walker })
+        Reply { start, head, walker }
+    }
+
+    /// The type of the value.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        self.head.kind
+    }
+
+    /// Whether the value is null.
+    #[inline]
+    pub fn is_null(&self) -> bool {
+        self.head.kind == Kind::Null
+    }
+
+    /// The error, if the value is one.
+    #[inline]
+    pub fn error(&self) -> Option<ErrorReply<'a>> {
+        match (self.head.kind, self.head.body) {
+            (Kind::SimpleError | Kind::BlobError, Body::Text(text)) => Some(ErrorReply::new(text)),
+            _ => None,
+        }
+    }
+
+    /// The error to give when the value is of a kind that a type cannot be read from: the server's own, if the value
+    /// is one. `expected` completes the sentence "asked for ...".
+    #[cold]
+    #[inline(never)]
+    pub fn mismatch(&self, expected: &'static str) -> DecodeError<'a> {
+        match self.error() {
+            Some(error) => DecodeError::Server(error),
+            None => mismatch(expected, self.head.kind, MismatchReason::Kind, None),
+        }
+    }
+
+    /// Reads an integer, as [`i64`] does.
+    ///
+    /// # Errors
+    /// [`DecodeError`], like all methods below.
+    #[inline]
+    pub fn integer(self) -> Result<i64, DecodeError<'a>> {
+        i64::from_reply(self)
+    }
+
+    /// Reads the bytes of a string or number. A verbatim string comes without its format.
+    #[inline]
+    pub fn bytes(self) -> Result<&'a [u8], DecodeError<'a>> {
+        self.bytes_as("bytes")
+    }
+
+    /// Reads the text of a string or number. A verbatim string comes without its format.
+    #[inline]
+    pub fn text(self) -> Result<&'a str, DecodeError<'a>> {
+        let kind = self.head.kind;
+        let bytes = self.bytes_as("text")?;
+        match core::str::from_utf8(bytes) {
+            Ok(text) => Ok(text),
+            Err(_) => Err(mismatch("text", kind, MismatchReason::Text, None)),
+        }
+    }
+
+    /// Reads the bytes of a string or number in pieces; only a streamed string has more than one.
+    pub fn chunks(self) -> Result<Chunks<'a>, DecodeError<'a>> {
+        self.chunks_as("bytes")
+    }
+
+    /// Reads the values of an array, set or push; of a map its keys and values in turn.
+    ///
+    /// ```
+    /// use redwire::reply::{DecodeError, FromReply, Reply};
+    ///
+    /// /// The largest of the integers, without a collection to hold them.
+    /// struct Largest(i64);
+    ///
+    /// impl<'a> FromReply<'a> for Largest {
+    ///     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+    ///         let mut elements = reply.elements()?;
+    ///         let mut largest = i64::MIN;
+    ///         while let Some(element) = elements.next::<i64>() {
+    ///             largest = largest.max(element?);
+    ///         }
+    ///         Ok(Largest(largest))
+    ///     }
+    /// }
+    /// # use redwire::resp::{Frame, Limits};
+    /// # let frame = Frame::read(b"*2\r\n:4\r\n:-7\r\n", Limits::default()).unwrap();
+    /// # assert_eq!(frame.decode::<Largest>().unwrap().0, 4);
+    /// ```
+    #[inline]
+    pub fn elements(self) -> Result<ReplyElements<'r, 'a>, DecodeError<'a>> {
+        self.elements_as("an array")
+    }
+
+    /// Reads pairs: of a map, of a flat array of keys and values, or of an array of arrays of two. Each pair is one
+    /// element, to be read as a tuple or as what delegates to one.
+    ///
+    /// Which of the arrays it is, the first element tells: an aggregate is a pair, anything else is a key.
+    #[inline]
+    pub fn pairs(self) -> Result<ReplyElements<'r, 'a>, DecodeError<'a>> {
+        self.pairs_as("pairs")
+    }
+
+    /// Reads nothing, but makes sure that the value is no error.
+    #[inline]
+    pub fn skip(self) -> Result<(), DecodeError<'a>> {
+        match self.head.kind {
+            Kind::SimpleError | Kind::BlobError => Err(self.mismatch("anything")),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn bytes_as(self, expected: &'static str) -> Result<&'a [u8], DecodeError<'a>> {
+        match (self.head.kind, self.head.body) {
+            (Kind::BulkString, Body::Text(text)) => Ok(text),
+            _ => self.bytes_of_others(expected),
+        }
+    }
+
+    #[inline(never)]
+    fn bytes_of_others(self, expected: &'static str) -> Result<&'a [u8], DecodeError<'a>> {
+        let kind = self.head.kind;
+        let streamed = || mismatch(expected, kind, MismatchReason::Streamed, None);
+        self.chunks_as(expected)?.contiguous().ok_or_else(streamed)
+    }
+
+    fn chunks_as(self, expected: &'static str) -> Result<Chunks<'a>, DecodeError<'a>> {
+        match (self.head.kind, self.head.body) {
+            (
+                Kind::BulkString | Kind::SimpleString | Kind::Integer | Kind::Double | Kind::BigNumber,
+                body @ (Body::Text(_) | Body::Chunks(_)),
+            ) => Ok(Chunks::of(body)),
+            (Kind::VerbatimString, Body::Text(text)) => Ok(Chunks::whole(split_verbatim(text).1)),
+            _ => Err(self.mismatch(expected)),
+        }
+    }
+
+    #[inline]
+    fn elements_as(self, expected: &'static str) -> Result<ReplyElements<'r, 'a>, DecodeError<'a>> {
+        match self.head.body {
+            Body::Values(length) => {
+                let due = self.walker.pending();
+                Ok(ReplyElements { walker: self.walker, due, remaining: length, in_a_row: false })
+            }
+            _ => Err(self.mismatch(expected)),
+        }
+    }
+
+    fn pairs_as(self, expected: &'static str) -> Result<ReplyElements<'r, 'a>, DecodeError<'a>> {
+        let kind = self.head.kind;
+        let mut elements = self.elements_as(expected)?;
+        let values = elements.remaining;
+        elements.in_a_row = kind == Kind::Map || !elements.begins_with_aggregate();
+        if elements.in_a_row {
+            if values % 2 != 0 {
+                return Err(mismatch(expected, kind, MismatchReason::Length, count(values)));
+            }
+            elements.remaining = values / 2;
+        }
+        Ok(elements)
+    }
+
+    /// Elements that are known to be `length`.
+    #[inline]
+    fn exactly(
+        self,
+        length: usize,
+        expected: &'static str,
+    ) -> Result<ReplyElements<'r, 'a>, DecodeError<'a>> {
+        let kind = self.head.kind;
+        let elements = self.elements_as(expected)?;
+        if elements.remaining != length {
+            return Err(mismatch(expected, kind, MismatchReason::Length, count(elements.remaining)));
+        }
+        Ok(elements)
     }
 }
 
-impl<'a> FromReply<'a> for () {
-    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
-        let _ = (reply.head, reply.walker);
-        Ok(())
+/// The head of a pair whose key and value stand in a row, without an array around them.
+const PAIR_IN_A_ROW: Head<'static> = Head { kind: Kind::Array, body: Body::Values(2) };
+
+/// The elements of one value of a reply, to be read one after the other, each as a type of its own.
+#[derive(Debug)]
+pub struct ReplyElements<'r, 'a> {
+    walker: &'r mut Walker<'a>,
+    /// How many values the walker has before it when the next element is due.
+    due: usize,
+    remaining: usize,
+    /// Each element is a key and a value in a row.
+    in_a_row: bool,
+}
+
+impl<'a> ReplyElements<'_, 'a> {
+    /// Reads the next element; `None` behind the last. After an error the one that follows can be read all the same.
+    #[inline]
+    pub fn next<T: FromReply<'a>>(&mut self) -> Option<Result<T, DecodeError<'a>>> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        // The element before may have been left unread in part.
+        self.walker.skip_to(self.due);
+        if self.in_a_row {
+            self.due = self.due.saturating_sub(2);
+            return Some(T::from_reply(Reply { start: &[], head: PAIR_IN_A_ROW, walker: &mut *self.walker }));
+        }
+        self.due = self.due.saturating_sub(1);
+        Some(T::from_reply(Reply::next(&mut *self.walker)))
+    }
+
+    /// How many elements are still to be read.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.remaining
+    }
+
+    /// Whether all elements have been read.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.remaining == 0
+    }
+
+    fn begins_with_aggregate(&self) -> bool {
+        self.remaining > 0 && matches!(self.walker.clone().head().body, Body::Values(_))
     }
 }
 
-impl<'a> FromReply<'a> for i64 {
+/// The value untyped, attributes included; an error too.
+impl<'a> FromReply<'a> for Frame<'a> {
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
-        match reply.head.body {
-            crate::resp::Body::Text(text) => Ok(crate::resp::parse_integer(text)),
-            _ => todo!(),
+        match reply.walker.take_back(reply.start, reply.head) {
+            Some(bytes) => Ok(Frame::taken(bytes, reply.head.kind != Kind::Push)),
+            None => Err(reply.mismatch("a frame")),
         }
     }
 }
-impl<'a> FromReply<'a> for bool {
-    fn from_reply(_: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
-        Ok(true)
+
+/// Null is `None`.
+impl<'a, T: FromReply<'a>> FromReply<'a> for Option<T> {
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        if reply.is_null() { Ok(None) } else { T::from_reply(reply).map(Some) }
     }
 }
-impl<'a> FromReply<'a> for f64 {
-    fn from_reply(_: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
-        Ok(1.0)
+
+/// An error of the server is `Err`, a value like any other.
+impl<'a, T: FromReply<'a>> FromReply<'a> for Result<T, ErrorReply<'a>> {
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        match reply.error() {
+            Some(error) => Ok(Err(error)),
+            None => T::from_reply(reply).map(Ok),
+        }
+    }
+}
+
+/// Anything but an error.
+impl<'a> FromReply<'a> for () {
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        reply.skip()
     }
 }

@@ -82,6 +82,12 @@ impl<'a> Frame<'a> {
         Frame { bytes, nested: false }
     }
 
+    /// A view of one value within accepted bytes; in a nested one a push is never the value itself.
+    #[inline]
+    pub(crate) fn taken(bytes: &'a [u8], nested: bool) -> Self {
+        Frame { bytes, nested }
+    }
+
     /// Reads bytes that hold exactly one frame, in either protocol.
     ///
     /// `None` when they hold less, more, something malformed, or nesting beyond 128 levels. To read a stream, use a

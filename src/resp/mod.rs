@@ -20,7 +20,7 @@ pub use encoder::encode;
 pub use encoder::{ArgumentWriter, EncodeError, Encoder};
 pub use error::{ErrorCode, ErrorReply, ProtocolError, ProtocolErrorKind};
 pub use frame::{Attributes, Chunks, Data, Elements, Frame, Pairs};
-pub(crate) use frame::{parse_double, parse_integer, split_verbatim};
+pub(crate) use frame::{parse_integer, split_verbatim};
 pub use limits::Limits;
 pub use nom_parser::NomParser;
 pub use scanner::{Level, Scanner};

@@ -56,6 +56,27 @@ impl<'a> Walker<'a> {
         self.pending
     }
 
+    /// The bytes that have not been walked over.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Takes the bytes of the value whose `head` was read last, attributes included, and goes on behind it. `start` was
+    /// the rest before its head.
+    pub(crate) fn take_back(&mut self, start: &'a [u8], head: Head<'a>) -> Option<&'a [u8]> {
+        if start.is_empty() {
+            return None;
+        }
+        let pending = match head.body {
+            Body::Values(count) => self.pending.saturating_sub(count),
+            _ => self.pending,
+        };
+        self.rest = start;
+        self.pending = pending.saturating_add(1);
+        self.next_bytes()
+    }
+
     /// Reads the head of the next value.
     #[inline]
     pub(crate) fn head(&mut self) -> Head<'a> {

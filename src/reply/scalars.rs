@@ -1,0 +1,248 @@
+//! Numbers, booleans and text.
+
+#[cfg(feature = "alloc")]
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use core::num::IntErrorKind;
+
+use super::error::{count, mismatch};
+use super::{DecodeError, FromReply, MismatchReason, Reply};
+use crate::resp::{Body, Kind, parse_integer};
+
+macro_rules! integers {
+    ($($type:ident)*) => {$(
+        impl<'a> FromReply<'a> for $type {
+            #[inline]
+            fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+                let kind = reply.head.kind;
+                let value = reply.integer_as(stringify!($type))?;
+                match $type::try_from(value) {
+                    Ok(value) => Ok(value),
+                    Err(_) => Err(mismatch(stringify!($type), kind, MismatchReason::Range, Some(value))),
+                }
+            }
+        }
+    )*};
+}
+
+integers!(i8 i16 i32 i64 isize u16 u32);
+
+impl<'a> FromReply<'a> for u8 {
+    const BYTE: bool = true;
+
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        let kind = reply.head.kind;
+        let value = reply.integer_as("u8")?;
+        u8::try_from(value).map_err(|_| mismatch("u8", kind, MismatchReason::Range, Some(value)))
+    }
+
+    #[inline]
+    fn extend_from_bytes<C: Extend<Self>>(collection: &mut C, bytes: &[u8]) {
+        collection.extend(bytes.iter().copied());
+    }
+}
+
+impl<'a> Reply<'_, 'a> {
+    #[inline]
+    fn integer_as(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
+        match (self.head.kind, self.head.body) {
+            (Kind::Integer, Body::Text(text)) => Ok(parse_integer(text)),
+            _ => self.integer_of_others(expected),
+        }
+    }
+
+    #[inline(never)]
+    fn integer_of_others(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
+        self.parse_integer::<i64>(expected)
+    }
+
+    /// Reads a number of any width from its digits.
+    fn parse_integer<T>(self, expected: &'static str) -> Result<T, DecodeError<'a>>
+    where
+        T: core::str::FromStr<Err = core::num::ParseIntError> + From<bool>,
+    {
+        let kind = self.head.kind;
+        if let (Kind::Boolean, Body::Text(text)) = (kind, self.head.body) {
+            return Ok(T::from(text == b"t"));
+        }
+        let text = self.bytes_as(expected)?;
+        let reason = match core::str::from_utf8(text).map(str::parse) {
+            Ok(Ok(number)) => return Ok(number),
+            Ok(Err(error)) => match error.kind() {
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => MismatchReason::Range,
+                // For a type without a sign a minus is a digit it does not know.
+                _ => match text {
+                    [b'-', first, rest @ ..]
+                        if first.is_ascii_digit() && rest.iter().all(u8::is_ascii_digit) =>
+                    {
+                        MismatchReason::Range
+                    }
+                    _ => MismatchReason::Text,
+                },
+            },
+            Err(_) => MismatchReason::Text,
+        };
+        Err(mismatch(expected, kind, reason, None))
+    }
+}
+
+/// Up to 2<sup>64</sup> - 1, which only text and big numbers can hold.
+impl<'a> FromReply<'a> for u64 {
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        match (reply.head.kind, reply.head.body) {
+            (Kind::Integer, Body::Text(text)) => {
+                let value = parse_integer(text);
+                u64::try_from(value)
+                    .map_err(|_| mismatch("u64", Kind::Integer, MismatchReason::Range, Some(value)))
+            }
+            _ => reply.parse_integer("u64"),
+        }
+    }
+}
+
+impl<'a> FromReply<'a> for usize {
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        let kind = reply.head.kind;
+        let value = u64::from_reply(reply)?;
+        usize::try_from(value)
+            .map_err(|_| mismatch("usize", kind, MismatchReason::Range, i64::try_from(value).ok()))
+    }
+}
+
+impl<'a> FromReply<'a> for i128 {
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        reply.parse_integer("i128")
+    }
+}
+
+impl<'a> FromReply<'a> for u128 {
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        reply.parse_integer("u128")
+    }
+}
+
+macro_rules! floats {
+    ($($type:ident)*) => {$(
+        impl<'a> FromReply<'a> for $type {
+            fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+                let kind = reply.head.kind;
+                let text = reply.bytes_as(stringify!($type))?;
+                match core::str::from_utf8(text).map(str::parse) {
+                    Ok(Ok(number)) => Ok(number),
+                    _ => Err(mismatch(stringify!($type), kind, MismatchReason::Text, None)),
+                }
+            }
+        }
+    )*};
+}
+
+floats!(f32 f64);
+
+/// Booleans, 0 and 1, `OK` as true and null as false: `SET` with `NX` answers with the last two.
+impl<'a> FromReply<'a> for bool {
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        let kind = reply.head.kind;
+        match (kind, reply.head.body) {
+            (Kind::Null, _) => return Ok(false),
+            (Kind::Boolean, Body::Text(text)) => return Ok(text == b"t"),
+            (Kind::Integer, Body::Text(text)) => match parse_integer(text) {
+                0 => return Ok(false),
+                1 => return Ok(true),
+                value => return Err(mismatch("bool", kind, MismatchReason::Range, Some(value))),
+            },
+            (Kind::SimpleString | Kind::BulkString, _) => {}
+            _ => return Err(reply.mismatch("bool")),
+        }
+        match reply.bytes_as("bool")? {
+            b"OK" | b"1" => Ok(true),
+            b"0" => Ok(false),
+            _ => Err(mismatch("bool", kind, MismatchReason::Text, None)),
+        }
+    }
+}
+
+impl<'a> FromReply<'a> for &'a [u8] {
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        reply.bytes()
+    }
+}
+
+impl<'a> FromReply<'a> for &'a str {
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        reply.text()
+    }
+}
+
+impl<'a, const N: usize> FromReply<'a> for heapless::String<N> {
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        let kind = reply.head.kind;
+        // A character may be cut by the border of two chunks, so the text is checked when it is whole.
+        let bytes = heapless::Vec::<u8, N>::from_reply(reply)?;
+        heapless::String::from_utf8(bytes).map_err(|_| mismatch("text", kind, MismatchReason::Text, None))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> FromReply<'a> for String {
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        let kind = reply.head.kind;
+        let bytes = reply.owned_bytes::<u8>("text")?;
+        String::from_utf8(bytes).map_err(|_| mismatch("text", kind, MismatchReason::Text, None))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> FromReply<'a> for Box<str> {
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        String::from_reply(reply).map(String::into_boxed_str)
+    }
+}
+
+/// Borrowed but for streamed strings, which are in pieces.
+#[cfg(feature = "alloc")]
+impl<'a> FromReply<'a> for Cow<'a, [u8]> {
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        match reply.head.body {
+            Body::Chunks(_) => reply.owned_bytes("bytes").map(Cow::Owned),
+            _ => reply.bytes().map(Cow::Borrowed),
+        }
+    }
+}
+
+/// Borrowed but for streamed strings, which are in pieces.
+#[cfg(feature = "alloc")]
+impl<'a> FromReply<'a> for Cow<'a, str> {
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        match reply.head.body {
+            Body::Chunks(_) => String::from_reply(reply).map(Cow::Owned),
+            _ => reply.text().map(Cow::Borrowed),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> Reply<'_, 'a> {
+    /// The bytes of a string, all chunks of a streamed one joined. `T` is `u8`.
+    #[inline]
+    pub(super) fn owned_bytes<T: FromReply<'a>>(
+        self,
+        expected: &'static str,
+    ) -> Result<Vec<T>, DecodeError<'a>> {
+        let kind = self.head.kind;
+        let chunks = self.chunks_as(expected)?;
+        let total = chunks.total();
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(total).is_err() {
+            return Err(mismatch(expected, kind, MismatchReason::Capacity, count(total)));
+        }
+        for chunk in chunks {
+            T::extend_from_bytes(&mut bytes, chunk);
+        }
+        Ok(bytes)
+    }
+}
