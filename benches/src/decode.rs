@@ -5,7 +5,8 @@ use std::hint::black_box;
 use std::io::Read;
 
 use bytes::BytesMut;
-use redwire::resp::{Data, Frame, Limits, Parser, Progress, Scanner};
+use redwire::reply::{DecodeError, FromReply, Reply};
+use redwire::resp::{Data, Frame, Kind, Limits, Parser, Progress, Scanner};
 use redwire::storage::Buffer;
 
 use crate::workload::{SEGMENT, Workload};
@@ -114,23 +115,54 @@ pub fn frames_in_pieces(parser: &mut impl Parser, bytes: &[u8], mut read: impl F
     sum
 }
 
-/// Reads every value of a frame and adds up integers and lengths.
+/// Reads a frame as a Rust type that takes in every value.
 #[inline]
-pub fn read(bytes: &[u8]) -> u64 {
-    sum(Frame::accepted(bytes))
+pub fn read(frame: &[u8]) -> u64 {
+    Frame::accepted(frame).decode().map_or(0, |Sum(sum)| sum)
 }
 
-fn sum(frame: Frame<'_>) -> u64 {
-    match frame.data() {
+/// Reads a frame as a vector of byte strings.
+#[inline]
+pub fn read_vector(frame: &[u8]) -> u64 {
+    black_box(Frame::accepted(frame).decode::<Vec<&[u8]>>()).map_or(0, |strings| strings.len() as u64)
+}
+
+/// Matches on what a frame holds.
+#[inline]
+pub fn read_data(frame: &[u8]) -> u64 {
+    match Frame::accepted(frame).data() {
         Data::Integer(integer) => integer as u64,
-        Data::BulkString(text) => text.contiguous().map_or(0, |text| text.len() as u64),
+        Data::BulkString(text) => text.contiguous().map_or(0, <[u8]>::len) as u64,
         Data::SimpleString(text) => text.len() as u64,
-        Data::Double(double) => double as u64,
-        Data::Boolean(boolean) => u64::from(boolean),
-        Data::Array(elements) | Data::Set(elements) => elements.map(sum).sum(),
-        Data::Map(pairs) => pairs.map(|(key, value)| sum(key) + sum(value)).sum(),
+        Data::Array(elements) => elements.map(|element| element.text().map_or(0, <[u8]>::len) as u64).sum(),
         _ => 0,
     }
+}
+
+/// All integers, numbers and lengths of texts in a reply, added up.
+struct Sum(u64);
+
+impl<'a> FromReply<'a> for Sum {
+    #[inline]
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        Ok(Sum(match reply.kind() {
+            Kind::Integer => reply.integer()? as u64,
+            Kind::BulkString | Kind::SimpleString => reply.bytes()?.len() as u64,
+            Kind::Double => f64::from_reply(reply)? as u64,
+            Kind::Boolean => u64::from(bool::from_reply(reply)?),
+            Kind::Array | Kind::Map | Kind::Set => sum_of_elements(reply)?,
+            _ => 0,
+        }))
+    }
+}
+
+fn sum_of_elements<'a>(reply: Reply<'_, 'a>) -> Result<u64, DecodeError<'a>> {
+    let mut elements = reply.elements()?;
+    let mut sum = 0;
+    while let Some(element) = elements.next::<Sum>() {
+        sum += element?.0;
+    }
+    Ok(sum)
 }
 
 /// A reader that has at most [`SEGMENT`] bytes at a time, like a socket.

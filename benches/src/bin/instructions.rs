@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
 use redwire::resp::{Limits, Parser, Scanner};
-use redwire_benches::decode::{frames, frames_in_pieces, read};
+use redwire_benches::decode::{frames, frames_in_pieces, read, read_data, read_vector};
 use redwire_benches::encode::{Sink, redwire_commands};
 use redwire_benches::workload::Workload;
 
@@ -47,6 +47,17 @@ const WORKS: &[Work] = &[
         .at_most(200.0),
     work("framing and reading, array of 16 B strings", "element", REPLIES, |n| whole(n, array(), scanner(), read))
         .at_most(175.0),
+    work("framing and reading, array into Vec<&[u8]>", "element", REPLIES, |n| {
+        whole(n, array(), scanner(), read_vector);
+    })
+    .at_most(175.0),
+    work("framing and matching on Data, small mixed replies", "reply", REPLIES, |n| {
+        whole(n, mixed(), scanner(), read_data);
+    })
+    .at_most(200.0),
+    work("framing and matching on Data, array of 16 B strings", "element", REPLIES, |n| {
+        whole(n, array(), scanner(), read_data);
+    }),
     work("framing and reading, RESP3 maps", "node", MAPS * 37, |n| whole(n, maps(), scanner(), read)),
     work("framing in 1448 B pieces, small mixed replies", "reply", REPLIES, |n| pieces(n, mixed(), scanner(), one)),
     work("framing in 1448 B pieces, array of 16 B strings", "element", REPLIES, |n| pieces(n, array(), scanner(), one)),
