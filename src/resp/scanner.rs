@@ -295,7 +295,7 @@ impl<'a> Scanner<'a> {
             let mut remaining = self.top.remaining;
             let mut length;
             loop {
-                length = plain_scalar(input.get(at..).unwrap_or_default(), &self.limits);
+                length = input.get(at..).map_or(0, |rest| plain_scalar(rest, &self.limits));
                 at += length;
                 if length == 0 || remaining <= 1 {
                     break;
@@ -805,42 +805,41 @@ const SHORT_LINE: usize = 64;
 #[inline(never)]
 fn plain_scalar(input: &[u8], limits: &Limits) -> usize {
     let [kind, first, ..] = input else { return 0 };
-    match kind {
-        b'$' => {
-            let digit = first.wrapping_sub(b'0');
-            if !(1..=9).contains(&digit) {
-                return if input.starts_with(b"$-1\r\n") { 5 } else { 0 };
-            }
-            // Nine digits at most, so that no sum below overflows 32 bits.
-            let mut length = usize::from(digit);
-            let mut at = 2;
-            while let Some(byte) = input.get(at) {
-                let digit = byte.wrapping_sub(b'0');
-                if digit > 9 || at > 9 {
-                    break;
-                }
-                length = length * 10 + usize::from(digit);
-                at += 1;
-            }
-            let end = at + 2 + length;
-            if length <= limits.max_bulk && is_line_end(input, at) && is_line_end(input, end) { end + 2 } else { 0 }
+    if *kind == b'$' {
+        let digit = first.wrapping_sub(b'0');
+        if !(1..=9).contains(&digit) {
+            return if input.starts_with(b"$-1\r\n") { 5 } else { 0 };
         }
+        let mut length = usize::from(digit);
+        let mut at = 2;
+        while let Some(byte) = input.get(at) {
+            let digit = byte.wrapping_sub(b'0');
+            // Nine digits at most, so that no sum below overflows 32 bits.
+            if digit > 9 || at > 9 {
+                break;
+            }
+            length = length * 10 + usize::from(digit);
+            at += 1;
+        }
+        let end = at + 2 + length;
+        let whole = length <= limits.max_bulk && is_line_end(input, at) && is_line_end(input, end);
+        return if whole { end + 2 } else { 0 };
+    }
+    let mut at = 1;
+    match kind {
         b':' if first.is_ascii_digit() => {
-            let mut at = 2;
             while at < 10 && input.get(at).is_some_and(u8::is_ascii_digit) {
                 at += 1;
             }
-            if at - 1 <= limits.max_line && is_line_end(input, at) { at + 2 } else { 0 }
         }
         b'+' | b'-' => {
-            let mut at = 1;
-            while at < SHORT_LINE && input.get(at).is_some_and(|&byte| !matches!(byte, b'\r' | b'\n')) {
+            while at < SHORT_LINE && input.get(at).is_some_and(|&byte| byte != b'\r' && byte != b'\n') {
                 at += 1;
             }
-            if at - 1 <= limits.max_line && is_line_end(input, at) { at + 2 } else { 0 }
         }
-        _ => 0,
+        _ => return 0,
     }
+    if at - 1 <= limits.max_line && is_line_end(input, at) { at + 2 } else { 0 }
 }
 
 #[inline]
