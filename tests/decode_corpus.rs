@@ -36,7 +36,7 @@ fn the_parsers_agree_at_every_byte() {
                 let progress = scanner.parse(input);
                 assert_eq!(progress, nom.parse(input), "{} at {end}", case.id);
                 match progress {
-                    Ok(Progress::Frame { length }) => start += length,
+                    Ok(Progress::Frame { length, .. }) => start += length,
                     Ok(Progress::Push { .. }) => {}
                     Ok(_) => break,
                     Err(_) => break 'bytes,
@@ -153,7 +153,7 @@ fn run(parser: &mut dyn Parser, input: &[u8], ends: &mut dyn Iterator<Item = usi
         loop {
             let bytes = &input[start..end];
             match parser.parse(bytes) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     frames.push(bytes[..length].to_vec());
                     start += length;
                 }
@@ -226,7 +226,8 @@ fn tree(frame: &Frame<'_>) -> Value {
 
 fn same_list(expected: &Value, actual: &[Value]) -> bool {
     expected.as_array().is_some_and(|expected| {
-        expected.len() == actual.len() && expected.iter().zip(actual).all(|(expected, actual)| same(expected, actual))
+        expected.len() == actual.len()
+            && expected.iter().zip(actual).all(|(expected, actual)| same(expected, actual))
     })
 }
 
@@ -261,8 +262,5 @@ fn text(bytes: &[u8]) -> Value {
 
 fn from_hex(text: &Value) -> Vec<u8> {
     let digits = text.as_str().unwrap().as_bytes();
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }

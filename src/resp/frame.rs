@@ -64,9 +64,21 @@ pub enum Data<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// A view of bytes that a parser has accepted as exactly one frame.
+    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame, or as one push.
+    ///
+    /// They are not checked again. On other bytes the accessors give wrong values; [`Frame::read`] checks first.
+    ///
+    /// ```
+    /// use redwire::resp::{Frame, Limits, Parser, Progress, Scanner};
+    ///
+    /// let mut scanner = Scanner::growing(Limits::default());
+    /// let received = b":7\r\n+OK\r\n";
+    /// if let Ok(Progress::Frame { length }) = scanner.parse(received) {
+    ///     assert_eq!(Frame::accepted(&received[..length]).integer(), Some(7));
+    /// }
+    /// ```
     #[inline]
-    pub(crate) fn accepted(bytes: &'a [u8]) -> Self {
+    pub fn accepted(bytes: &'a [u8]) -> Self {
         Frame { bytes, nested: false }
     }
 

@@ -152,16 +152,37 @@ impl<'a> Scanner<'a> {
         Self::new(Storage::growing(), limits)
     }
 
-    fn scan(&mut self, input: &[u8]) -> Result<Progress, Violation> {
+    #[inline(never)]
+    fn parse_value(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        loop {
+            match self.scan(input) {
+                Ok(None) => {}
+                Ok(Some(progress)) => return Ok(progress),
+                Err(violation) => return Err(self.fail(violation)),
+            }
+            if let Some(progress) = self.plain_elements(input) {
+                return Ok(progress);
+            }
+        }
+    }
+
+    /// Reads one value or header that is not a plain scalar, or what has come of it. `None` when the next one begins.
+    fn scan(&mut self, input: &[u8]) -> Result<Option<Progress>, Violation> {
         let mut at = self.position;
+        if self.state == State::Value {
+            let Some(&byte) = input.get(at) else { return self.incomplete(at, 1) };
+            self.value = self.base + at as u64;
+            self.open(byte, at)?;
+            at += 1;
+        }
         loop {
             match self.state {
                 State::Value => {
-                    let Some(&byte) = input.get(at) else { return self.incomplete(at, 1) };
-                    self.value = self.base + at as u64;
-                    self.open(byte, at)?;
-                    at += 1;
-                    continue;
+                    self.position = at;
+                    return Ok(None);
                 }
                 State::Length => {
                     let Some(next) = self.length(input, at)? else { return self.incomplete(input.len(), 1) };
@@ -203,7 +224,7 @@ impl<'a> Scanner<'a> {
                         self.number = (wanted - there) as u64;
                         if there > 0 && self.in_pieces() {
                             self.position = input.len();
-                            return Ok(Progress::Text { start: at, end: input.len() });
+                            return Ok(Some(Progress::Text { start: at, end: input.len() }));
                         }
                         return self.incomplete(input.len(), (wanted - there).saturating_add(2));
                     }
@@ -211,7 +232,7 @@ impl<'a> Scanner<'a> {
                     self.state = State::PayloadCr;
                     if wanted > 0 && self.in_pieces() {
                         self.position = at + wanted;
-                        return Ok(Progress::Text { start: at, end: at + wanted });
+                        return Ok(Some(Progress::Text { start: at, end: at + wanted }));
                     }
                     at += wanted;
                     continue;
@@ -234,7 +255,7 @@ impl<'a> Scanner<'a> {
                     if self.chunked {
                         self.state = State::Chunk;
                     } else if let Some(progress) = self.complete(at) {
-                        return Ok(progress);
+                        return Ok(Some(progress));
                     }
                     continue;
                 }
@@ -260,7 +281,7 @@ impl<'a> Scanner<'a> {
                 Some(_) => return Err(Violation::here(ProtocolErrorKind::BadTerminator, at)),
             }
             if let Some(progress) = self.end_line(at)? {
-                return Ok(progress);
+                return Ok(Some(progress));
             }
         }
     }
@@ -271,10 +292,38 @@ impl<'a> Scanner<'a> {
         self.streaming && self.depth == 0 && self.kind != b'!'
     }
 
+    /// Passes over plain scalars in an aggregate, as long as whole ones follow each other. Gives the frame that ends with
+    /// one.
     #[inline]
-    fn incomplete(&mut self, at: usize, need: usize) -> Result<Progress, Violation> {
+    fn plain_elements(&mut self, input: &[u8]) -> Option<Progress> {
+        while self.top.nest == Nest::Counted || (self.top.nest == Nest::Push && !self.top.first) {
+            let mut at = self.position;
+            let mut remaining = self.top.remaining;
+            let mut length;
+            loop {
+                length = input.get(at..).map_or(0, |rest| plain_scalar(rest, &self.limits));
+                at += length;
+                if length == 0 || remaining <= 1 {
+                    break;
+                }
+                remaining -= 1;
+            }
+            self.top.remaining = remaining;
+            self.position = at;
+            if length == 0 {
+                break;
+            }
+            if let Some(progress) = self.close(at) {
+                return Some(progress);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn incomplete(&mut self, at: usize, need: usize) -> Result<Option<Progress>, Violation> {
         self.position = at;
-        Ok(Progress::Incomplete { need })
+        Ok(Some(Progress::Incomplete { need }))
     }
 
     #[inline]
@@ -734,6 +783,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[cold]
+    fn fail(&mut self, violation: Violation) -> ProtocolError {
+        let offset = violation.at.map_or(self.value, |at| self.base + at as u64);
+        let error = ProtocolError { kind: violation.kind, offset };
+        self.failed = Some(error);
+        error
+    }
+
     #[inline]
     fn end_frame(&mut self, at: usize, push: bool) -> Progress {
         self.position = 0;
@@ -744,21 +801,75 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Lines of text up to this length, in bytes, can be plain.
+const SHORT_LINE: usize = 64;
+
+/// How many bytes the scalar takes that `input` begins with, if it is whole and of the plain kinds that make up most
+/// replies; otherwise 0.
+///
+/// A shortcut and nothing else: what it accepts the states accept too, only slower. On everything unusual it says 0,
+/// and they take it byte by byte and know what is wrong with it.
+#[inline(never)]
+fn plain_scalar(input: &[u8], limits: &Limits) -> usize {
+    let [kind, first, ..] = input else { return 0 };
+    if *kind == b'$' {
+        let digit = first.wrapping_sub(b'0');
+        if !(1..=9).contains(&digit) {
+            return if input.starts_with(b"$-1\r\n") { 5 } else { 0 };
+        }
+        let mut length = usize::from(digit);
+        let mut at = 2;
+        while let Some(byte) = input.get(at) {
+            let digit = byte.wrapping_sub(b'0');
+            // Nine digits at most, so that no sum below overflows 32 bits.
+            if digit > 9 || at > 9 {
+                break;
+            }
+            length = length * 10 + usize::from(digit);
+            at += 1;
+        }
+        let end = at + 2 + length;
+        let whole = length <= limits.max_bulk && is_line_end(input, at) && is_line_end(input, end);
+        return if whole { end + 2 } else { 0 };
+    }
+    let mut at = 1;
+    match kind {
+        b':' if first.is_ascii_digit() => {
+            while at < 10 && input.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+        }
+        b'+' | b'-' => {
+            while at < SHORT_LINE && input.get(at).is_some_and(|&byte| byte != b'\r' && byte != b'\n') {
+                at += 1;
+            }
+        }
+        _ => return 0,
+    }
+    if at - 1 <= limits.max_line && is_line_end(input, at) { at + 2 } else { 0 }
+}
+
+#[inline]
+fn is_line_end(input: &[u8], at: usize) -> bool {
+    input.get(at..at + 2).is_some_and(|end| end == b"\r\n")
+}
+
 impl Parser for Scanner<'_> {
     #[inline]
     fn parse(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        match self.scan(input) {
-            Ok(progress) => Ok(progress),
-            Err(Violation { kind, at }) => {
-                let offset = at.map_or(self.value, |at| self.base + at as u64);
-                let error = ProtocolError { kind, offset };
-                self.failed = Some(error);
-                Err(error)
+        // Most replies are one plain scalar.
+        if self.failed.is_none()
+            && self.state == State::Value
+            && self.top.nest == Nest::Root
+            && !self.streaming
+        {
+            let at = self.position;
+            let length = plain_scalar(input.get(at..).unwrap_or_default(), &self.limits);
+            if length > 0 {
+                return Ok(self.end_frame(at + length, false));
             }
         }
+        self.parse_value(input)
     }
 
     fn discard(&mut self, count: usize) {

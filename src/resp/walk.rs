@@ -78,20 +78,22 @@ impl<'a> Walker<'a> {
     }
 
     /// Reads the head of the next value.
-    #[inline]
     pub(crate) fn head(&mut self) -> Head<'a> {
+        let Some((kind, text, rest)) = split_plain(self.rest) else { return self.other_head() };
+        self.rest = rest;
+        self.outermost = false;
+        self.pending = self.pending.saturating_sub(1);
+        Head { kind, body: Body::Text(text) }
+    }
+
+    #[inline(never)]
+    fn other_head(&mut self) -> Head<'a> {
         loop {
-            let head = match self.rest.first() {
-                Some(b'$') => self.string(Kind::BulkString),
-                Some(b':') => self.line(Kind::Integer),
-                Some(b'+') => self.line(Kind::SimpleString),
-                Some(b'*') => self.aggregate(Kind::Array, 1),
-                Some(&byte) => match self.rare(byte) {
-                    Some(head) => head,
-                    None => continue,
-                },
-                None => NULL,
+            let Some(&byte) = self.rest.first() else {
+                self.pending = 0;
+                return NULL;
             };
+            let Some(head) = self.rare(byte) else { continue };
             self.outermost = false;
             self.pending = match head.body {
                 Body::Values(count) => self.pending.saturating_add(count).saturating_sub(1),
@@ -101,9 +103,13 @@ impl<'a> Walker<'a> {
         }
     }
 
-    #[inline(never)]
+    /// The head of a value that begins with `byte`; `None` for what is passed over.
     fn rare(&mut self, byte: u8) -> Option<Head<'a>> {
         Some(match byte {
+            b'$' => self.string(Kind::BulkString),
+            b'*' => self.aggregate(Kind::Array, 1),
+            b':' => self.line(Kind::Integer),
+            b'+' => self.line(Kind::SimpleString),
             b'-' => self.line(Kind::SimpleError),
             b'%' => self.aggregate(Kind::Map, 2),
             b'~' => self.aggregate(Kind::Set, 1),
@@ -159,7 +165,10 @@ impl<'a> Walker<'a> {
             self.take_line();
         }
         let start = self.rest;
-        self.rest = skip_attributed(start);
+        self.rest = match split_plain(start) {
+            Some((_, _, rest)) => rest,
+            None => skip_attributed(start),
+        };
         self.pending = self.pending.saturating_sub(1);
         let length = start.len() - self.rest.len();
         start.get(..length).filter(|bytes| !bytes.is_empty())
@@ -214,6 +223,36 @@ pub(crate) enum Length {
     Count(usize),
     Null,
     Streamed,
+}
+
+/// Kind and text of a value of the plain kinds that most values are of, and what follows it. `None` for all others.
+#[inline]
+fn split_plain(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
+    let [first, second, ..] = bytes else { return None };
+    if *first == b'$' {
+        let mut length = usize::from(second.wrapping_sub(b'0'));
+        if length > 9 {
+            return None;
+        }
+        let mut at = 2;
+        while let Some(byte) = bytes.get(at) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            length = length.wrapping_mul(10).wrapping_add(usize::from(digit));
+            at += 1;
+        }
+        let (text, rest) = bytes.get(at + 2..)?.split_at_checked(length)?;
+        return Some((Kind::BulkString, text, rest.get(2..)?));
+    }
+    let kind = match first {
+        b':' => Kind::Integer,
+        b'+' => Kind::SimpleString,
+        _ => return None,
+    };
+    let end = bytes.iter().position(|&byte| byte == b'\r')?;
+    Some((kind, bytes.get(1..end)?, bytes.get(end + 2..)?))
 }
 
 /// The text of a line without type byte and CRLF, and what follows.

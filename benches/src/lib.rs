@@ -1,0 +1,8 @@
+//! Measurements of redwire beside its peers.
+//!
+//! - `make bench`: time and allocations of decoding and encoding (`bin/bench.rs`, `bin/allocations.rs`).
+//! - `make instructions`: instructions a reply under callgrind, with bars (`bin/instructions.rs`).
+
+pub mod decode;
+pub mod encode;
+pub mod workload;
