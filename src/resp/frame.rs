@@ -73,7 +73,7 @@ impl<'a> Frame<'a> {
     ///
     /// let mut scanner = Scanner::growing(Limits::default());
     /// let received = b":7\r\n+OK\r\n";
-    /// if let Ok(Progress::Frame { length }) = scanner.parse(received) {
+    /// if let Ok(Progress::Frame { length, .. }) = scanner.parse(received) {
     ///     assert_eq!(Frame::accepted(&received[..length]).integer(), Some(7));
     /// }
     /// ```
