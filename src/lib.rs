@@ -12,3 +12,5 @@ pub mod reply;
 pub mod resp;
 pub mod storage;
 pub mod time;
+#[cfg(feature = "alloc")]
+pub mod url;
