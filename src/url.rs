@@ -347,7 +347,7 @@ fn number<T: FromStr>(text: &str) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{format, string::ToString};
+    use alloc::{format, string::ToString};
 
     use super::*;
 

@@ -298,6 +298,10 @@ pub struct ReplyElements<'r, 'a> {
 impl<'a> ReplyElements<'_, 'a> {
     /// Reads the next element; `None` behind the last. After an error the one that follows can be read all the same.
     #[inline]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "what an iterator gives has one type, here each call chooses"
+    )]
     pub fn next<T: FromReply<'a>>(&mut self) -> Option<Result<T, DecodeError<'a>>> {
         self.remaining = self.remaining.checked_sub(1)?;
         // The element before may have been left unread in part.

@@ -219,9 +219,9 @@ fn property(part: &str) -> IResult<&str, (&str, &str)> {
     separated_pair(take_till(|c| c == '='), tag("="), rest).parse(part)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests {
-    use std::vec::Vec;
+    use alloc::vec::Vec;
 
     use super::*;
     use crate::resp::{Frame, Limits};

@@ -242,7 +242,7 @@ fn out_of_memory() -> ! {
 
 #[cfg(test)]
 mod tests {
-    use std::{format, vec};
+    use alloc::{format, vec};
 
     use super::*;
     use crate::resp::Limits;
@@ -267,9 +267,9 @@ mod tests {
         assert_eq!(format!("{value:?}"), expected);
         // What is made here is what a parser accepts.
         assert_eq!(Value::from(frame(value.as_frame().as_bytes())), value);
-        assert_eq!(value.elements().map(Value::from).collect::<vec::Vec<_>>().len(), 8);
-        let element = value.decode::<vec::Vec<Value>>().unwrap().swap_remove(5);
-        assert_eq!(element.decode::<vec::Vec<(&str, vec::Vec<u16>)>>(), Ok(vec![("k", vec![1])]));
+        assert_eq!(value.elements().map(Value::from).collect::<Vec<_>>().len(), 8);
+        let element = value.decode::<Vec<Value>>().unwrap().swap_remove(5);
+        assert_eq!(element.decode::<Vec<(&str, Vec<u16>)>>(), Ok(vec![("k", vec![1])]));
     }
 
     #[test]
@@ -278,8 +278,8 @@ mod tests {
         let whole = Value::from(frame(bytes));
         let plain = b"*2\r\n|1\r\n+a\r\n:1\r\n*?\r\n:1\r\n.\r\n$1\r\n>\r\n";
         assert_eq!(whole.as_frame().as_bytes(), plain);
-        let elements = frame(bytes).decode::<vec::Vec<Value>>().unwrap();
-        assert_eq!(elements, frame(bytes).elements().map(Value::from).collect::<vec::Vec<_>>());
+        let elements = frame(bytes).decode::<Vec<Value>>().unwrap();
+        assert_eq!(elements, frame(bytes).elements().map(Value::from).collect::<Vec<_>>());
         assert_eq!(elements[0].as_frame().as_bytes(), b"|1\r\n+a\r\n:1\r\n*?\r\n:1\r\n.\r\n");
         assert_eq!(elements[1].as_frame().as_bytes(), b"$1\r\n>\r\n");
         assert_eq!(elements[1].text(), Some(&b">"[..]));
@@ -294,8 +294,18 @@ mod tests {
     }
 
     #[test]
+    fn doubles_that_are_no_numbers() {
+        for double in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e300] {
+            let value = Value::from(double);
+            let bytes = value.as_frame().as_bytes();
+            assert!(Frame::read(bytes, Limits::default()).is_some(), "{}", bytes.escape_ascii());
+            assert_eq!(value.decode::<f64>().unwrap().to_bits(), double.to_bits());
+        }
+    }
+
+    #[test]
     fn errors_are_values() {
-        let exec = frame(b"*2\r\n-ERR no\r\n+OK\r\n").decode::<vec::Vec<Value>>().unwrap();
+        let exec = frame(b"*2\r\n-ERR no\r\n+OK\r\n").decode::<Vec<Value>>().unwrap();
         assert_eq!(exec, [Value::from(ErrorReply::new(b"ERR no")), Value::simple_string("OK")]);
         assert_eq!(exec[0].decode::<u8>(), Err(DecodeError::Server(ErrorReply::new(b"ERR no"))));
     }
