@@ -292,7 +292,7 @@ pub(super) const fn yes_no(yes: bool) -> &'static str {
 
 #[cfg(all(test, feature = "alloc"))]
 mod tests {
-    use std::{string::String, vec};
+    use alloc::vec;
 
     use super::*;
     use crate::{command::cmd, resp::encode};
@@ -317,7 +317,10 @@ mod tests {
         assert_words(&strings, &["a", "b"]);
         assert_words(strings.as_slice(), &["a", "b"]);
         assert_words(strings, &["a", "b"]);
-        assert_words(&[("f", 1), ("g", 2)], &["f", "1", "g", "2"]);
+        let array = [String::from("a"), String::from("b")];
+        assert_words(&array, &["a", "b"]);
+        assert_words(array, &["a", "b"]);
+        assert_words([("f", 1), ("g", 2)], &["f", "1", "g", "2"]);
         assert_words(vec![("f", 0.5)], &["f", "0.5"]);
         assert_words(&map, &["f", "1", "g", "2"]);
         assert_words(map, &["f", "1", "g", "2"]);

@@ -228,7 +228,7 @@ builder! {
 }
 
 builder! {
-    /// CLIENT LIST and its filters.
+    /// CLIENT LIST and its filters. Redis 7 takes one of them, not both.
     ClientList -> Open {
         /// Clients of a type: `normal`, `master`, `replica` or `pubsub`. Redis 5.0.0.
         fn type_(kind: Argument) = "TYPE", kind;

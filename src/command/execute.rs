@@ -1,7 +1,8 @@
 //! Who runs commands: the executor traits, and the methods that every executor gets.
 
-use super::{Command, Fixed, Open, Side};
-use crate::{reply::FromReply, time::Duration};
+// All, since the docs of the methods link to other commands.
+use super::*;
+use crate::reply::FromReply;
 
 /// Runs commands whose reply type Redis fixes. Implemented for references to clients, pipelines and transactions.
 ///

@@ -279,7 +279,7 @@ builder! {
 }
 
 builder! {
-    /// RESTORE and its options.
+    /// RESTORE and its options: [`idletime`](Self::idletime) or [`freq`](Self::freq), not both.
     Restore -> Fixed<()> {
         /// In place of the key, if it exists. Redis 3.0.0.
         fn replace() = "REPLACE";
