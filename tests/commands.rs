@@ -1,6 +1,7 @@
 //! Commands as functions and as methods: the same bytes, and types that need no annotation.
 
 #![cfg(feature = "std")]
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "the rule is for the engine")]
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -58,7 +59,7 @@ impl<R: for<'a> FromReply<'a>> ExecutorAs<R> for &Typed {
 struct Reads<R>(std::marker::PhantomData<R>);
 
 impl<R: 'static> Reads<R> {
-    fn value(self) -> std::any::TypeId {
+    fn type_id(self) -> std::any::TypeId {
         std::any::TypeId::of::<R>()
     }
 }
@@ -149,22 +150,22 @@ fn methods_and_functions_write_the_same() {
 fn a_client_reads_what_redis_fixes_or_the_caller_asks_for() {
     use std::any::TypeId;
     let client = &Typed;
-    assert_eq!(client.incr("k").value(), TypeId::of::<i64>());
-    assert_eq!(client.del("k").value(), TypeId::of::<u64>());
-    assert_eq!(client.set("k", "v").value(), TypeId::of::<bool>());
-    assert_eq!(client.mset(("k", "v")).value(), TypeId::of::<()>());
-    assert_eq!(client.incrbyfloat("k", 0.5).value(), TypeId::of::<f64>());
-    assert_eq!(client.time().value(), TypeId::of::<(u64, u64)>());
-    assert_eq!(client.get::<i64>("k").value(), TypeId::of::<i64>());
+    assert_eq!(client.incr("k").type_id(), TypeId::of::<i64>());
+    assert_eq!(client.del("k").type_id(), TypeId::of::<u64>());
+    assert_eq!(client.set("k", "v").type_id(), TypeId::of::<bool>());
+    assert_eq!(client.mset(("k", "v")).type_id(), TypeId::of::<()>());
+    assert_eq!(client.incrbyfloat("k", 0.5).type_id(), TypeId::of::<f64>());
+    assert_eq!(client.time().type_id(), TypeId::of::<(u64, u64)>());
+    assert_eq!(client.get::<i64>("k").type_id(), TypeId::of::<i64>());
     let asked: Reads<f64> = client.hget("h", "f");
-    assert_eq!(asked.value(), TypeId::of::<f64>());
+    assert_eq!(asked.type_id(), TypeId::of::<f64>());
 
     // An option may change it.
-    assert_eq!(client.run(set("k", "v").ex(60).nx()).value(), TypeId::of::<bool>());
+    assert_eq!(client.run(set("k", "v").ex(60).nx()).type_id(), TypeId::of::<bool>());
     let old: Reads<i64> = client.run_as(set("k", "v").get().ex(60));
-    assert_eq!(old.value(), TypeId::of::<i64>());
-    assert_eq!(client.run(lcs("a", "b").len()).value(), TypeId::of::<u64>());
-    assert_eq!(client.run(sort("k").desc().store("to")).value(), TypeId::of::<u64>());
+    assert_eq!(old.type_id(), TypeId::of::<i64>());
+    assert_eq!(client.run(lcs("a", "b").len()).type_id(), TypeId::of::<u64>());
+    assert_eq!(client.run(sort("k").desc().store("to")).type_id(), TypeId::of::<u64>());
 }
 
 #[test]
@@ -222,7 +223,7 @@ fn blocking_commands_are_waited_for() {
     assert_eq!(waitaof(1, 1, five).patience(), longer);
     assert_eq!(migrate("h", 6379, "k", 0, five).replace().patience(), longer);
     assert_eq!(blpop("l", Duration::ZERO).patience(), Patience::Forever);
-    assert_eq!((&blpop("l", Duration::ZERO)).patience(), Patience::Forever);
+    assert_eq!(Command::patience(&&blpop("l", Duration::ZERO)), Patience::Forever);
 }
 
 #[test]
