@@ -17,8 +17,8 @@ macro_rules! connection_commands {
             fn client_getname() -> Open = "CLIENT", "GETNAME";
                 example client_getname() => ["CLIENT", "GETNAME"];
 
-            /// The id of the client that gets the invalidation messages of this connection; 0 when it gets them itself, -1
-            /// when it has no tracking.
+            /// The id of the client that gets the invalidation messages of this connection; 0 when it gets
+            /// them itself, -1 when it has no tracking.
             ///
             /// [CLIENT GETREDIR](https://redis.io/docs/latest/commands/client-getredir/), Redis 6.0.0.
             fn client_getredir() -> Fixed<i64> = "CLIENT", "GETREDIR";
@@ -54,8 +54,8 @@ macro_rules! connection_commands {
             fn client_trackinginfo() -> Open = "CLIENT", "TRACKINGINFO";
                 example client_trackinginfo() => ["CLIENT", "TRACKINGINFO"];
 
-            /// Ends the wait of another client in a blocking command, as if its timeout had passed, and gives whether that
-            /// client was waiting.
+            /// Ends the wait of another client in a blocking command, as if its timeout had passed, and gives
+            /// whether that client was waiting.
             ///
             /// [CLIENT UNBLOCK](https://redis.io/docs/latest/commands/client-unblock/), Redis 5.0.0.
             fn client_unblock(id: u64) -> Fixed<bool> with ClientUnblock = "CLIENT", "UNBLOCK", id;
@@ -86,8 +86,8 @@ pub(super) use connection_commands;
 connection_commands!(functions);
 
 functions! {
-    /// Authenticates the connection as the default user. A connection does so by itself when it is made with a password;
-    /// this is for changing the user later.
+    /// Authenticates the connection as the default user. A connection does so by itself when it is made with
+    /// a password; this is for changing the user later.
     ///
     /// Errors: `WRONGPASS`, or `ERR` when the server has no password.
     ///
@@ -95,8 +95,8 @@ functions! {
     fn auth(password: Argument) -> Fixed<()> = "AUTH", password;
         example auth("secret") => ["AUTH", "secret"];
 
-    /// Authenticates the connection as a user. A connection does so by itself when it is made with a user and a password;
-    /// this is for changing the user later.
+    /// Authenticates the connection as a user. A connection does so by itself when it is made with a user and
+    /// a password; this is for changing the user later.
     ///
     /// Errors: `WRONGPASS`.
     ///
@@ -104,15 +104,15 @@ functions! {
     fn auth_user(user: Argument, password: Argument) -> Fixed<()> = "AUTH", user, password;
         example auth_user("alice", "secret") => ["AUTH", "alice", "secret"];
 
-    /// Says whether the keys of the next command are tracked, where tracking is with [`optin`](ClientTracking::optin) (yes)
-    /// or [`optout`](ClientTracking::optout) (no).
+    /// Says whether the keys of the next command are tracked, where tracking is with
+    /// [`optin`](ClientTracking::optin) (yes) or [`optout`](ClientTracking::optout) (no).
     ///
     /// [CLIENT CACHING](https://redis.io/docs/latest/commands/client-caching/), Redis 6.0.0.
     fn client_caching(yes: bool) -> Fixed<()> = "CLIENT", "CACHING", yes_no(yes);
         example client_caching(true) => ["CLIENT", "CACHING", "YES"];
 
-    /// Closes the connections to which all filters apply, and gives how many those were. Without a filter it is an error,
-    /// which is why it is no method.
+    /// Closes the connections to which all filters apply, and gives how many those were. Without a filter it
+    /// is an error, which is why it is no method.
     ///
     /// [CLIENT KILL](https://redis.io/docs/latest/commands/client-kill/), Redis 2.8.12.
     fn client_kill() -> Fixed<u64> with ClientKill = "CLIENT", "KILL";
@@ -130,7 +130,8 @@ functions! {
     fn client_no_touch(on: bool) -> Fixed<()> = "CLIENT", "NO-TOUCH", on_off(on);
         example client_no_touch(false) => ["CLIENT", "NO-TOUCH", "OFF"];
 
-    /// Says whether the server replies: `ON`, `OFF`, or `SKIP` for no reply to the next command. Only `ON` is replied to.
+    /// Says whether the server replies: `ON`, `OFF`, or `SKIP` for no reply to the next command. Only `ON` is
+    /// replied to.
     ///
     /// [CLIENT REPLY](https://redis.io/docs/latest/commands/client-reply/), Redis 3.2.0.
     fn client_reply(mode: Argument) -> Fixed<()> = "CLIENT", "REPLY", mode;
@@ -172,8 +173,9 @@ functions! {
     fn client_tracking_off() -> Fixed<()> = "CLIENT", "TRACKING", "OFF";
         example client_tracking_off() => ["CLIENT", "TRACKING", "OFF"];
 
-    /// Begins to speak a version of the protocol, 2 or 3, and gives a map about the server. A connection says it by itself
-    /// and refuses it from a user, since it would no longer know how to read; it is here for those who write proxies.
+    /// Begins to speak a version of the protocol, 2 or 3, and gives a map about the server. A connection says
+    /// it by itself and refuses it from a user, since it would no longer know how to read; it is here for
+    /// those who write proxies.
     ///
     /// Errors: `NOPROTO` for another version, `NOAUTH`, `WRONGPASS`.
     ///
@@ -181,15 +183,15 @@ functions! {
     fn hello(version: u64) -> Open with Hello = "HELLO", version;
         example hello(3) => ["HELLO", "3"];
 
-    /// Asks the server to close the connection once it has sent all replies. Closing the connection does as well, and Redis
-    /// deprecates this.
+    /// Asks the server to close the connection once it has sent all replies. Closing the connection does as
+    /// well, and Redis deprecates this.
     ///
     /// [QUIT](https://redis.io/docs/latest/commands/quit/), Redis 1.0.0.
     fn quit() -> Fixed<()> = "QUIT";
         example quit() => ["QUIT"];
 
-    /// Makes the connection as if new: no transaction, no subscription, no tracking, the default user, database 0, and
-    /// RESP2.
+    /// Makes the connection as if new: no transaction, no subscription, no tracking, the default user,
+    /// database 0, and RESP2.
     ///
     /// [RESET](https://redis.io/docs/latest/commands/reset/), Redis 6.2.0.
     fn reset() -> Fixed<()> = "RESET";

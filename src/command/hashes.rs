@@ -20,8 +20,9 @@ macro_rules! hash_commands {
             fn hexists(key: Argument, field: Argument) -> Fixed<bool> = "HEXISTS", key, field;
                 example hexists("h", "f") => ["HEXISTS", "h", "f"];
 
-            /// Lets fields expire in so many seconds. Gives a number for each: 1 when it will, 2 when it was deleted at once
-            /// since that time is 0, 0 when a condition forbade it, -2 when there is no such field.
+            /// Lets fields expire in so many seconds. Gives a number for each: 1 when it will, 2 when it was
+            /// deleted at once since that time is 0, 0 when a condition forbade it, -2 when there is no such
+            /// field.
             ///
             /// [HEXPIRE](https://redis.io/docs/latest/commands/hexpire/), Redis 7.4.0.
             fn hexpire(key: Argument, seconds: u64, fields: Arguments) -> Open with HExpire =
@@ -35,8 +36,8 @@ macro_rules! hash_commands {
                 "HEXPIREAT", key, unix_seconds => "FIELDS", Counted(fields);
                 example hexpireat("h", 1893456000, "f") => ["HEXPIREAT", "h", "1893456000", "FIELDS", "1", "f"];
 
-            /// When fields expire, as Unix time in seconds: a number for each, -1 if it does not, -2 when there is no such
-            /// field.
+            /// When fields expire, as Unix time in seconds: a number for each, -1 if it does not, -2 when
+            /// there is no such field.
             ///
             /// [HEXPIRETIME](https://redis.io/docs/latest/commands/hexpiretime/), Redis 7.4.0.
             fn hexpiretime(key: Argument, fields: Arguments) -> Open = "HEXPIRETIME", key, "FIELDS", Counted(fields);
@@ -60,8 +61,8 @@ macro_rules! hash_commands {
             fn hgetdel(key: Argument, fields: Arguments) -> Open = "HGETDEL", key, "FIELDS", Counted(fields);
                 example hgetdel("h", ["f", "g"]) => ["HGETDEL", "h", "FIELDS", "2", "f", "g"];
 
-            /// The values of fields, whose time to live changes as an option says: in order, null for a field that there is
-            /// not.
+            /// The values of fields, whose time to live changes as an option says: in order, null for a field
+            /// that there is not.
             ///
             /// [HGETEX](https://redis.io/docs/latest/commands/hgetex/), Redis 8.0.0.
             fn hgetex(key: Argument, fields: Arguments) -> Open with HGetEx = "HGETEX", key => "FIELDS", Counted(fields);
@@ -75,7 +76,8 @@ macro_rules! hash_commands {
             fn hincrby(key: Argument, field: Argument, increment: i64) -> Fixed<i64> = "HINCRBY", key, field, increment;
                 example hincrby("h", "f", -5) => ["HINCRBY", "h", "f", "-5"];
 
-            /// Adds a number to the floating point number of a field, which is 0 when there is none, and gives the sum.
+            /// Adds a number to the floating point number of a field, which is 0 when there is none, and
+            /// gives the sum.
             ///
             /// Errors: the value is no number, or the result is infinite or none.
             ///
@@ -108,8 +110,8 @@ macro_rules! hash_commands {
             fn hmset(key: Argument, pairs: Arguments) -> Fixed<()> = "HMSET", key, pairs;
                 example hmset("h", [("f", 1), ("g", 2)]) => ["HMSET", "h", "f", "1", "g", "2"];
 
-            /// Takes the time to live from fields. Gives a number for each: 1 when it did, -1 when it had none, -2 when there
-            /// is no such field.
+            /// Takes the time to live from fields. Gives a number for each: 1 when it did, -1 when it had
+            /// none, -2 when there is no such field.
             ///
             /// [HPERSIST](https://redis.io/docs/latest/commands/hpersist/), Redis 7.4.0.
             fn hpersist(key: Argument, fields: Arguments) -> Open = "HPERSIST", key, "FIELDS", Counted(fields);
@@ -129,15 +131,15 @@ macro_rules! hash_commands {
                 "HPEXPIREAT", key, unix_milliseconds => "FIELDS", Counted(fields);
                 example hpexpireat("h", 1893456000000, "f") => ["HPEXPIREAT", "h", "1893456000000", "FIELDS", "1", "f"];
 
-            /// When fields expire, as Unix time in milliseconds: a number for each, -1 if it does not, -2 when there is no such
-            /// field.
+            /// When fields expire, as Unix time in milliseconds: a number for each, -1 if it does not, -2
+            /// when there is no such field.
             ///
             /// [HPEXPIRETIME](https://redis.io/docs/latest/commands/hpexpiretime/), Redis 7.4.0.
             fn hpexpiretime(key: Argument, fields: Arguments) -> Open = "HPEXPIRETIME", key, "FIELDS", Counted(fields);
                 example hpexpiretime("h", "f") => ["HPEXPIRETIME", "h", "FIELDS", "1", "f"];
 
-            /// The times to live of fields in milliseconds: a number for each, -1 if it does not expire, -2 when there is no
-            /// such field.
+            /// The times to live of fields in milliseconds: a number for each, -1 if it does not expire, -2
+            /// when there is no such field.
             ///
             /// [HPTTL](https://redis.io/docs/latest/commands/hpttl/), Redis 7.4.0.
             fn hpttl(key: Argument, fields: Arguments) -> Open = "HPTTL", key, "FIELDS", Counted(fields);
@@ -149,21 +151,23 @@ macro_rules! hash_commands {
             fn hrandfield(key: Argument) -> Open with HRandField = "HRANDFIELD", key;
                 example hrandfield("h") => ["HRANDFIELD", "h"];
 
-            /// Some fields and values, and the cursor for the next call. Begin with cursor 0, and end when 0 comes back. The
-            /// reply is a cursor and a list of fields and values in turn, which may be empty before the end.
+            /// Some fields and values, and the cursor for the next call. Begin with cursor 0, and end when 0
+            /// comes back. The reply is a cursor and a list of fields and values in turn, which may be empty
+            /// before the end.
             ///
             /// [HSCAN](https://redis.io/docs/latest/commands/hscan/), Redis 2.8.0.
             fn hscan(key: Argument, cursor: u64) -> Open with HScan = "HSCAN", key, cursor;
                 example hscan("h", 0) => ["HSCAN", "h", "0"];
 
-            /// Sets fields: pairs of field and value, more than one since Redis 4.0.0. Gives how many fields are new.
+            /// Sets fields: pairs of field and value, more than one since Redis 4.0.0. Gives how many fields
+            /// are new.
             ///
             /// [HSET](https://redis.io/docs/latest/commands/hset/), Redis 2.0.0.
             fn hset(key: Argument, pairs: Arguments) -> Fixed<u64> = "HSET", key, pairs;
                 example hset("h", [("f", 1), ("g", 2)]) => ["HSET", "h", "f", "1", "g", "2"];
 
-            /// Sets fields and their time to live: pairs of field and value. Gives whether it did, which a condition may
-            /// forbid.
+            /// Sets fields and their time to live: pairs of field and value. Gives whether it did, which a
+            /// condition may forbid.
             ///
             /// [HSETEX](https://redis.io/docs/latest/commands/hsetex/), Redis 8.0.0.
             fn hsetex(key: Argument, pairs: Arguments) -> Fixed<bool> with HSetEx =
@@ -182,8 +186,8 @@ macro_rules! hash_commands {
             fn hstrlen(key: Argument, field: Argument) -> Fixed<u64> = "HSTRLEN", key, field;
                 example hstrlen("h", "f") => ["HSTRLEN", "h", "f"];
 
-            /// The times to live of fields in seconds: a number for each, -1 if it does not expire, -2 when there is no such
-            /// field.
+            /// The times to live of fields in seconds: a number for each, -1 if it does not expire, -2 when
+            /// there is no such field.
             ///
             /// [HTTL](https://redis.io/docs/latest/commands/httl/), Redis 7.4.0.
             fn httl(key: Argument, fields: Arguments) -> Open = "HTTL", key, "FIELDS", Counted(fields);
@@ -215,7 +219,8 @@ functions! {
     fn himport_discardall() -> Fixed<u64> = "HIMPORT", "DISCARDALL";
         example himport_discardall() => ["HIMPORT", "DISCARDALL"];
 
-    /// Gives a list of fields a name, for as long as the connection lasts: a fieldset for [`HIMPORT SET`](himport_set).
+    /// Gives a list of fields a name, for as long as the connection lasts: a fieldset for [`HIMPORT
+    /// SET`](himport_set).
     ///
     /// [HIMPORT PREPARE](https://redis.io/docs/latest/commands/himport-prepare/), Redis 8.10.0.
     fn himport_prepare(fieldset: Argument, fields: Arguments) -> Fixed<()> = "HIMPORT", "PREPARE", fieldset, fields;
@@ -270,7 +275,8 @@ builder! {
 builder! {
     /// HRANDFIELD and its options: first [`count`](Self::count), then [`withvalues`](Self::withvalues).
     HRandField -> Open {
-        /// Gives a list of up to so many different fields; of exactly so many, of which some may be the same, if negative.
+        /// Gives a list of up to so many different fields; of exactly so many, of which some may be the same,
+        /// if negative.
         fn count(count: i64) = count;
         /// Gives the values too.
         fn withvalues() = "WITHVALUES";

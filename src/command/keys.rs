@@ -6,20 +6,22 @@ use crate::time::Duration;
 macro_rules! key_commands {
     ($emit:ident) => {
         $emit! {
-            /// Copies the value of a key and its time to live to another key, and gives whether it did: not when the source
-            /// does not exist, or the destination does.
+            /// Copies the value of a key and its time to live to another key, and gives whether it did: not
+            /// when the source does not exist, or the destination does.
             ///
             /// [COPY](https://redis.io/docs/latest/commands/copy/), Redis 6.2.0.
             fn copy(source: Argument, destination: Argument) -> Fixed<bool> with CopyKey = "COPY", source, destination;
                 example copy("a", "b") => ["COPY", "a", "b"];
 
-            /// Deletes keys, and gives how many there were. Large values take the server a while; see [`unlink`].
+            /// Deletes keys, and gives how many there were. Large values take the server a while; see
+            /// [`unlink`].
             ///
             /// [DEL](https://redis.io/docs/latest/commands/del/), Redis 1.0.0.
             fn del(keys: Arguments) -> Fixed<u64> = "DEL", keys;
                 example del(["a", "b"]) => ["DEL", "a", "b"];
 
-            /// The value of a key as bytes for [`RESTORE`](restore), without its time to live; null when there is no key.
+            /// The value of a key as bytes for [`RESTORE`](restore), without its time to live; null when
+            /// there is no key.
             ///
             /// [DUMP](https://redis.io/docs/latest/commands/dump/), Redis 2.6.0.
             fn dump(key: Argument) -> Open = "DUMP", key;
@@ -31,8 +33,8 @@ macro_rules! key_commands {
             fn exists(keys: Arguments) -> Fixed<u64> = "EXISTS", keys;
                 example exists("key") => ["EXISTS", "key"];
 
-            /// Lets a key expire in so many seconds, at once when 0, and gives whether it did: not when there is no key, or
-            /// a condition forbids it.
+            /// Lets a key expire in so many seconds, at once when 0, and gives whether it did: not when there
+            /// is no key, or a condition forbids it.
             ///
             /// [EXPIRE](https://redis.io/docs/latest/commands/expire/), Redis 1.0.0.
             fn expire(key: Argument, seconds: u64) -> Fixed<bool> with Expire = "EXPIRE", key, seconds;
@@ -50,19 +52,20 @@ macro_rules! key_commands {
             fn expiretime(key: Argument) -> Fixed<i64> = "EXPIRETIME", key;
                 example expiretime("key") => ["EXPIRETIME", "key"];
 
-            /// All keys that match a pattern. It looks at every key of the database and holds up all clients meanwhile; see
-            /// [`scan`].
+            /// All keys that match a pattern. It looks at every key of the database and holds up all clients
+            /// meanwhile; see [`scan`].
             ///
             /// [KEYS](https://redis.io/docs/latest/commands/keys/), Redis 1.0.0.
             fn keys(pattern: Argument) -> Open = "KEYS", pattern;
                 example keys("user:*") => ["KEYS", "user:*"];
 
-            /// Moves a key to another server, and gives `OK`, or `NOKEY` when there is no key. The timeout is how long the
-            /// transfer may stand still, a second when zero; the reply is waited for that much longer than usual, or without
-            /// limit when zero. With an empty key it moves those of [`keys`](Migrate::keys).
+            /// Moves a key to another server, and gives `OK`, or `NOKEY` when there is no key. The timeout is
+            /// how long the transfer may stand still, a second when zero; the reply is waited for that much
+            /// longer than usual, or without limit when zero. With an empty key it moves those of
+            /// [`keys`](Migrate::keys).
             ///
-            /// Errors: `IOERR` when the transfer failed; the key may then be on both servers. `BUSYKEY` when the other server
-            /// has the key.
+            /// Errors: `IOERR` when the transfer failed; the key may then be on both servers. `BUSYKEY` when
+            /// the other server has the key.
             ///
             /// [MIGRATE](https://redis.io/docs/latest/commands/migrate/), Redis 2.6.0.
             fn migrate(host: Argument, port: u16, key: Argument, database: u64, timeout: Duration) -> Open with Migrate
@@ -70,8 +73,8 @@ macro_rules! key_commands {
                 example migrate("10.0.0.2", 6379, "key", 0, Duration::from_secs(5)) =>
                     ["MIGRATE", "10.0.0.2", "6379", "key", "0", "5000"];
 
-            /// Moves a key to another database of the server, and gives whether it did: not when there is no such key here,
-            /// or one there.
+            /// Moves a key to another database of the server, and gives whether it did: not when there is no
+            /// such key here, or one there.
             ///
             /// [MOVE](https://redis.io/docs/latest/commands/move/), Redis 1.0.0.
             fn move_(key: Argument, database: u64) -> Fixed<bool> = "MOVE", key, database;
@@ -157,7 +160,8 @@ macro_rules! key_commands {
             fn renamenx(key: Argument, name: Argument) -> Fixed<bool> = "RENAMENX", key, name;
                 example renamenx("a", "b") => ["RENAMENX", "a", "b"];
 
-            /// Makes a key from the bytes of a [`DUMP`](dump). It lives for so many milliseconds, for ever when 0.
+            /// Makes a key from the bytes of a [`DUMP`](dump). It lives for so many milliseconds, for ever
+            /// when 0.
             ///
             /// Errors: `BUSYKEY` when the key exists; the bytes are damaged or of a newer version.
             ///
@@ -166,8 +170,9 @@ macro_rules! key_commands {
                 "RESTORE", key, milliseconds, dump;
                 example restore("key", 0, "bytes") => ["RESTORE", "key", "0", "bytes"];
 
-            /// Some keys of the database, and the cursor for the next call. Begin with cursor 0, and end when 0 comes back.
-            /// The reply is a cursor and a list, which may be empty before the end; a key may come twice.
+            /// Some keys of the database, and the cursor for the next call. Begin with cursor 0, and end when
+            /// 0 comes back. The reply is a cursor and a list, which may be empty before the end; a key may
+            /// come twice.
             ///
             /// [SCAN](https://redis.io/docs/latest/commands/scan/), Redis 2.8.0.
             fn scan(cursor: u64) -> Open with Scan = "SCAN", cursor;
@@ -199,7 +204,8 @@ macro_rules! key_commands {
             fn ttl(key: Argument) -> Fixed<i64> = "TTL", key;
                 example ttl("key") => ["TTL", "key"];
 
-            /// The type of a key as text: `string`, `list`, `set`, `zset`, `hash`, `stream`, ...; `none` when there is no key.
+            /// The type of a key as text: `string`, `list`, `set`, `zset`, `hash`, `stream`, ...; `none` when
+            /// there is no key.
             ///
             /// [TYPE](https://redis.io/docs/latest/commands/type/), Redis 1.0.0.
             fn type_(key: Argument) -> Open = "TYPE", key;
@@ -211,15 +217,16 @@ macro_rules! key_commands {
             fn unlink(keys: Arguments) -> Fixed<u64> = "UNLINK", keys;
                 example unlink(["a", "b"]) => ["UNLINK", "a", "b"];
 
-            /// Waits until so many replicas have what this connection wrote before, or the timeout has passed, and gives how
-            /// many have it. A timeout of zero is for ever.
+            /// Waits until so many replicas have what this connection wrote before, or the timeout has
+            /// passed, and gives how many have it. A timeout of zero is for ever.
             ///
             /// [WAIT](https://redis.io/docs/latest/commands/wait/), Redis 3.0.0.
             fn wait(replicas: u64, timeout: Duration) -> Fixed<u64> waits timeout = "WAIT", replicas, Milliseconds(timeout);
                 example wait(2, Duration::from_millis(500)) => ["WAIT", "2", "500"];
 
-            /// Waits until what this connection wrote before is on the disk of this server (0 or 1) and of so many replicas,
-            /// or the timeout has passed, and gives on how many of each it is. A timeout of zero is for ever.
+            /// Waits until what this connection wrote before is on the disk of this server (0 or 1) and of so
+            /// many replicas, or the timeout has passed, and gives on how many of each it is. A timeout of
+            /// zero is for ever.
             ///
             /// [WAITAOF](https://redis.io/docs/latest/commands/waitaof/), Redis 7.2.0.
             fn waitaof(local: u64, replicas: u64, timeout: Duration) -> Fixed<(u64, u64)> waits timeout =
@@ -311,12 +318,13 @@ builder! {
 builder! {
     /// SORT and its options.
     Sort -> Open {
-        /// Sorts by the value of the key that this becomes with the element in place of `*`; `by("nosort")` leaves the order.
+        /// Sorts by the value of the key that this becomes with the element in place of `*`; `by("nosort")`
+        /// leaves the order.
         fn by(pattern: Argument) = "BY", pattern;
         /// Skips `offset` elements and gives at most `count`.
         fn limit(offset: u64, count: i64) = "LIMIT", offset, count;
-        /// Gives the value of the key that this becomes with the element in place of `*`; `#` is the element itself. May be
-        /// given several times.
+        /// Gives the value of the key that this becomes with the element in place of `*`; `#` is the element
+        /// itself. May be given several times.
         fn get(pattern: Argument) = "GET", pattern;
         /// In ascending order, as by default.
         fn asc() = "ASC";

@@ -31,8 +31,8 @@ impl Argument for Side {
 macro_rules! list_commands {
     ($emit:ident) => {
         $emit! {
-            /// Takes an element from one list, adds it to another, and gives it; waits while the source is empty. Null when
-            /// the timeout has passed.
+            /// Takes an element from one list, adds it to another, and gives it; waits while the source is
+            /// empty. Null when the timeout has passed.
             ///
             /// [BLMOVE](https://redis.io/docs/latest/commands/blmove/), Redis 6.2.0.
             fn blmove(source: Argument, destination: Argument, from: Side, to: Side, timeout: Duration) -> Open
@@ -40,8 +40,8 @@ macro_rules! list_commands {
                 example blmove("a", "b", Side::Left, Side::Right, Duration::from_secs(5)) =>
                     ["BLMOVE", "a", "b", "LEFT", "RIGHT", "5"];
 
-            /// Takes elements from one list, adds them to another, and gives them as a list; waits while there are not enough.
-            /// Null when the timeout has passed.
+            /// Takes elements from one list, adds them to another, and gives them as a list; waits while
+            /// there are not enough. Null when the timeout has passed.
             ///
             /// [BLMOVEM](https://redis.io/docs/latest/commands/blmovem/), Redis 8.10.0.
             fn blmovem(source: Argument, destination: Argument, from: Side, to: Side, timeout: Duration) -> Open
@@ -49,8 +49,8 @@ macro_rules! list_commands {
                 example blmovem("a", "b", Side::Left, Side::Right, Duration::ZERO) =>
                     ["BLMOVEM", "a", "b", "LEFT", "RIGHT", "0"];
 
-            /// Takes elements from the first of these lists that has any, and gives its key and a list of them; waits while all
-            /// are empty. Null when the timeout has passed.
+            /// Takes elements from the first of these lists that has any, and gives its key and a list of
+            /// them; waits while all are empty. Null when the timeout has passed.
             ///
             /// [BLMPOP](https://redis.io/docs/latest/commands/blmpop/), Redis 7.0.0.
             fn blmpop(timeout: Duration, keys: Arguments, side: Side) -> Open with LMPop waits timeout =
@@ -58,22 +58,23 @@ macro_rules! list_commands {
                 example blmpop(Duration::from_millis(250), ["a", "b"], Side::Left) =>
                     ["BLMPOP", "0.250", "2", "a", "b", "LEFT"];
 
-            /// Takes the first element from the first of these lists that has any, and gives its key and the element; waits
-            /// while all are empty. Null when the timeout has passed.
+            /// Takes the first element from the first of these lists that has any, and gives its key and the
+            /// element; waits while all are empty. Null when the timeout has passed.
             ///
             /// [BLPOP](https://redis.io/docs/latest/commands/blpop/), Redis 2.0.0.
             fn blpop(keys: Arguments, timeout: Duration) -> Open waits timeout = "BLPOP", keys, Seconds(timeout);
                 example blpop(["a", "b"], Duration::from_secs(5)) => ["BLPOP", "a", "b", "5"];
 
-            /// Takes the last element from the first of these lists that has any, and gives its key and the element; waits
-            /// while all are empty. Null when the timeout has passed.
+            /// Takes the last element from the first of these lists that has any, and gives its key and the
+            /// element; waits while all are empty. Null when the timeout has passed.
             ///
             /// [BRPOP](https://redis.io/docs/latest/commands/brpop/), Redis 2.0.0.
             fn brpop(keys: Arguments, timeout: Duration) -> Open waits timeout = "BRPOP", keys, Seconds(timeout);
                 example brpop("a", Duration::ZERO) => ["BRPOP", "a", "0"];
 
-            /// Takes the last element from one list, adds it before the first of another, and gives it; waits while the source
-            /// is empty. Null when the timeout has passed. Redis deprecates it for [`BLMOVE`](blmove).
+            /// Takes the last element from one list, adds it before the first of another, and gives it; waits
+            /// while the source is empty. Null when the timeout has passed. Redis deprecates it for
+            /// [`BLMOVE`](blmove).
             ///
             /// [BRPOPLPUSH](https://redis.io/docs/latest/commands/brpoplpush/), Redis 2.2.0.
             fn brpoplpush(source: Argument, destination: Argument, timeout: Duration) -> Open waits timeout =
@@ -86,16 +87,16 @@ macro_rules! list_commands {
             fn lindex(key: Argument, index: i64) -> Open = "LINDEX", key, index;
                 example lindex("l", -1) => ["LINDEX", "l", "-1"];
 
-            /// Inserts an element behind the first one that equals `pivot`, and gives the new length; -1 when none does, 0 when
-            /// there is no key.
+            /// Inserts an element behind the first one that equals `pivot`, and gives the new length; -1 when
+            /// none does, 0 when there is no key.
             ///
             /// [LINSERT](https://redis.io/docs/latest/commands/linsert/), Redis 2.2.0.
             fn linsert_after(key: Argument, pivot: Argument, element: Argument) -> Fixed<i64> =
                 "LINSERT", key, "AFTER", pivot, element;
                 example linsert_after("l", "a", "b") => ["LINSERT", "l", "AFTER", "a", "b"];
 
-            /// Inserts an element before the first one that equals `pivot`, and gives the new length; -1 when none does, 0 when
-            /// there is no key.
+            /// Inserts an element before the first one that equals `pivot`, and gives the new length; -1 when
+            /// none does, 0 when there is no key.
             ///
             /// [LINSERT](https://redis.io/docs/latest/commands/linsert/), Redis 2.2.0.
             fn linsert_before(key: Argument, pivot: Argument, element: Argument) -> Fixed<i64> =
@@ -108,23 +109,24 @@ macro_rules! list_commands {
             fn llen(key: Argument) -> Fixed<u64> = "LLEN", key;
                 example llen("l") => ["LLEN", "l"];
 
-            /// Takes an element from one list, adds it to another, and gives it; null when the source is empty.
+            /// Takes an element from one list, adds it to another, and gives it; null when the source is
+            /// empty.
             ///
             /// [LMOVE](https://redis.io/docs/latest/commands/lmove/), Redis 6.2.0.
             fn lmove(source: Argument, destination: Argument, from: Side, to: Side) -> Open =
                 "LMOVE", source, destination, from, to;
                 example lmove("a", "b", Side::Right, Side::Left) => ["LMOVE", "a", "b", "RIGHT", "LEFT"];
 
-            /// Takes elements from one list, adds them to another, and gives them as a list; one without an option. Null when
-            /// none was moved.
+            /// Takes elements from one list, adds them to another, and gives them as a list; one without an
+            /// option. Null when none was moved.
             ///
             /// [LMOVEM](https://redis.io/docs/latest/commands/lmovem/), Redis 8.10.0.
             fn lmovem(source: Argument, destination: Argument, from: Side, to: Side) -> Open with LMoveM =
                 "LMOVEM", source, destination, from, to;
                 example lmovem("a", "b", Side::Right, Side::Left) => ["LMOVEM", "a", "b", "RIGHT", "LEFT"];
 
-            /// Takes elements from the first of these lists that has any, and gives its key and a list of them; null when all
-            /// are empty.
+            /// Takes elements from the first of these lists that has any, and gives its key and a list of
+            /// them; null when all are empty.
             ///
             /// [LMPOP](https://redis.io/docs/latest/commands/lmpop/), Redis 7.0.0.
             fn lmpop(keys: Arguments, side: Side) -> Open with LMPop = "LMPOP", Counted(keys), side;
@@ -142,7 +144,8 @@ macro_rules! list_commands {
             fn lpos(key: Argument, element: Argument) -> Open with LPos = "LPOS", key, element;
                 example lpos("l", "a") => ["LPOS", "l", "a"];
 
-            /// Adds elements one by one before the first, so that the last of them comes first, and gives the new length.
+            /// Adds elements one by one before the first, so that the last of them comes first, and gives the
+            /// new length.
             ///
             /// [LPUSH](https://redis.io/docs/latest/commands/lpush/), Redis 1.0.0.
             fn lpush(key: Argument, elements: Arguments) -> Fixed<u64> = "LPUSH", key, elements;
@@ -160,8 +163,8 @@ macro_rules! list_commands {
             fn lrange(key: Argument, start: i64, stop: i64) -> Open = "LRANGE", key, start, stop;
                 example lrange("l", 0, -1) => ["LRANGE", "l", "0", "-1"];
 
-            /// Deletes elements that equal this one, and gives how many: up to `count` from the first on, or from the last on
-            /// if it is negative, or all if it is 0.
+            /// Deletes elements that equal this one, and gives how many: up to `count` from the first on, or
+            /// from the last on if it is negative, or all if it is 0.
             ///
             /// [LREM](https://redis.io/docs/latest/commands/lrem/), Redis 1.0.0.
             fn lrem(key: Argument, count: i64, element: Argument) -> Fixed<u64> = "LREM", key, count, element;
@@ -175,7 +178,8 @@ macro_rules! list_commands {
             fn lset(key: Argument, index: i64, element: Argument) -> Fixed<()> = "LSET", key, index, element;
                 example lset("l", 0, "a") => ["LSET", "l", "0", "a"];
 
-            /// Deletes all elements but those from `start` to `stop`, both included; a negative position counts from the end.
+            /// Deletes all elements but those from `start` to `stop`, both included; a negative position
+            /// counts from the end.
             ///
             /// [LTRIM](https://redis.io/docs/latest/commands/ltrim/), Redis 1.0.0.
             fn ltrim(key: Argument, start: i64, stop: i64) -> Fixed<()> = "LTRIM", key, start, stop;
@@ -187,8 +191,8 @@ macro_rules! list_commands {
             fn rpop(key: Argument) -> Open with Pop = "RPOP", key;
                 example rpop("l") => ["RPOP", "l"];
 
-            /// Takes the last element from one list, adds it before the first of another, and gives it; null when the source is
-            /// empty. Redis deprecates it for [`LMOVE`](lmove).
+            /// Takes the last element from one list, adds it before the first of another, and gives it; null
+            /// when the source is empty. Redis deprecates it for [`LMOVE`](lmove).
             ///
             /// [RPOPLPUSH](https://redis.io/docs/latest/commands/rpoplpush/), Redis 1.2.0.
             fn rpoplpush(source: Argument, destination: Argument) -> Open = "RPOPLPUSH", source, destination;
@@ -243,7 +247,7 @@ builder! {
 builder! {
     /// LPOS and its options.
     LPos -> Open {
-        /// Begins at the so-manieth match, 1 for the first; if negative, from the last match on backwards.
+        /// Begins at the match of this rank, 1 for the first; if negative, from the last on backwards.
         fn rank(rank: i64) = "RANK", rank;
         /// Gives a list of up to so many positions, of all when 0.
         fn count(count: u64) = "COUNT", count;

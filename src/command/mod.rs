@@ -4,8 +4,8 @@
 //! a function that makes the command value ([`get`]) and a method on everything that runs commands ([`Commands::get`]).
 //! Nothing is generated for a command that nobody calls.
 //!
-//! A name is the one in Redis, in lower case; a word behind it follows an underscore (`client_list`), and so does nothing
-//! where the name is a keyword of Rust (`type_`, `move_`). A command with options gives a builder:
+//! A name is the one in Redis, in lower case. Words are joined with an underscore (`client_list`), and a keyword of Rust
+//! has one behind it (`type_`, `move_`). A command with options gives a builder:
 //!
 //! ```
 //! use redwire::command::set;

@@ -8,8 +8,8 @@ use super::{Cmd, Fixed, Open};
 macro_rules! pubsub_commands {
     ($emit:ident) => {
         $emit! {
-            /// Sends a message to a channel, and gives how many clients of this server got it; in a cluster those of other
-            /// nodes are not counted.
+            /// Sends a message to a channel, and gives how many clients of this server got it; in a cluster
+            /// those of other nodes are not counted.
             ///
             /// [PUBLISH](https://redis.io/docs/latest/commands/publish/), Redis 2.0.0.
             fn publish(channel: Argument, message: Argument) -> Fixed<u64> = "PUBLISH", channel, message;
@@ -27,7 +27,8 @@ macro_rules! pubsub_commands {
             fn pubsub_numpat() -> Fixed<u64> = "PUBSUB", "NUMPAT";
                 example pubsub_numpat() => ["PUBSUB", "NUMPAT"];
 
-            /// How many subscribers each of these channels has, those by pattern not counted: names and numbers in turn.
+            /// How many subscribers each of these channels has, those by pattern not counted: names and
+            /// numbers in turn.
             ///
             /// [PUBSUB NUMSUB](https://redis.io/docs/latest/commands/pubsub-numsub/), Redis 2.8.0.
             fn pubsub_numsub(channels: Arguments) -> Open = "PUBSUB", "NUMSUB", channels;

@@ -7,7 +7,8 @@ use super::{Cmd, Fixed, Open, argument::Counted};
 macro_rules! scripting_commands {
     ($emit:ident) => {
         $emit! {
-            /// Runs a Lua script, and gives what it returns. It finds the keys in `KEYS` and the arguments in `ARGV`.
+            /// Runs a Lua script, and gives what it returns. It finds the keys in `KEYS` and the arguments in
+            /// `ARGV`.
             ///
             /// Errors: the script has one, or raises one.
             ///
@@ -22,7 +23,8 @@ macro_rules! scripting_commands {
                 "EVAL_RO", script, Counted(keys), arguments;
                 example eval_ro("return 1", (), ()) => ["EVAL_RO", "return 1", "0"];
 
-            /// Runs a Lua script that the server has, by its SHA1 in hexadecimal digits, and gives what it returns.
+            /// Runs a Lua script that the server has, by its SHA1 in hexadecimal digits, and gives what it
+            /// returns.
             ///
             /// Errors: `NOSCRIPT` when the server does not have it.
             ///
@@ -156,8 +158,8 @@ functions! {
 }
 
 builder! {
-    /// FLUSHALL, FLUSHDB, FUNCTION FLUSH or SCRIPT FLUSH, and when the memory is freed; the server's configuration says it
-    /// by default.
+    /// FLUSHALL, FLUSHDB, FUNCTION FLUSH or SCRIPT FLUSH, and when the memory is freed; the server's
+    /// configuration says it by default.
     Flush -> Fixed<()> {
         /// In the background.
         fn async_() = "ASYNC";

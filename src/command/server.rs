@@ -11,8 +11,8 @@ macro_rules! server_commands {
             fn command_count() -> Fixed<u64> = "COMMAND", "COUNT";
                 example command_count() => ["COMMAND", "COUNT"];
 
-            /// The configuration parameters that match patterns, with their values: a map. More than one pattern since Redis
-            /// 7.0.0.
+            /// The configuration parameters that match patterns, with their values: a map. More than one
+            /// pattern since Redis 7.0.0.
             ///
             /// [CONFIG GET](https://redis.io/docs/latest/commands/config-get/), Redis 2.0.0.
             fn config_get(patterns: Arguments) -> Open = "CONFIG", "GET", patterns;
@@ -58,7 +58,8 @@ macro_rules! server_commands {
             fn flushdb() -> Fixed<()> with Flush = "FLUSHDB";
                 example flushdb() => ["FLUSHDB"];
 
-            /// What the server tells about itself: lines of `name:value`, in sections that begin with `# Name`.
+            /// What the server tells about itself: lines of `name:value`, in sections that begin with `#
+            /// Name`.
             ///
             /// [INFO](https://redis.io/docs/latest/commands/info/), Redis 1.0.0.
             fn info() -> Open with Info = "INFO";
@@ -70,8 +71,8 @@ macro_rules! server_commands {
             fn lastsave() -> Fixed<u64> = "LASTSAVE";
                 example lastsave() => ["LASTSAVE"];
 
-            /// The role of the server and its replication, of another shape for each role: a list that begins with `master`,
-            /// `slave` or `sentinel`.
+            /// The role of the server and its replication, of another shape for each role: a list that begins
+            /// with `master`, `slave` or `sentinel`.
             ///
             /// [ROLE](https://redis.io/docs/latest/commands/role/), Redis 2.8.12.
             fn role() -> Open = "ROLE";
@@ -102,7 +103,8 @@ functions! {
 builder! {
     /// INFO and its sections.
     Info -> Open {
-        /// Only these sections: `server`, `replication`, ...; `everything` for all. More than one since Redis 7.0.0.
+        /// Only these sections: `server`, `replication`, ...; `everything` for all. More than one since Redis
+        /// 7.0.0.
         fn sections(names: Arguments) = names;
     }
     example info().sections(["server", "memory"]) => ["INFO", "server", "memory"];

@@ -5,13 +5,15 @@ use super::{Cmd, Fixed, Open, argument::CountedPairs};
 macro_rules! string_commands {
     ($emit:ident) => {
         $emit! {
-            /// Appends to the string at a key, which is empty when the key does not exist, and gives its new length in bytes.
+            /// Appends to the string at a key, which is empty when the key does not exist, and gives its new
+            /// length in bytes.
             ///
             /// [APPEND](https://redis.io/docs/latest/commands/append/), Redis 2.0.0.
             fn append(key: Argument, value: Argument) -> Fixed<u64> = "APPEND", key, value;
                 example append("key", "more") => ["APPEND", "key", "more"];
 
-            /// Takes one from the integer at a key, which is 0 when the key does not exist, and gives the difference.
+            /// Takes one from the integer at a key, which is 0 when the key does not exist, and gives the
+            /// difference.
             ///
             /// Errors: the value is no integer, or the result does not fit 64 bits.
             ///
@@ -19,7 +21,8 @@ macro_rules! string_commands {
             fn decr(key: Argument) -> Fixed<i64> = "DECR", key;
                 example decr("key") => ["DECR", "key"];
 
-            /// Takes a number from the integer at a key, which is 0 when the key does not exist, and gives the difference.
+            /// Takes a number from the integer at a key, which is 0 when the key does not exist, and gives
+            /// the difference.
             ///
             /// Errors: the value is no integer, or the result does not fit 64 bits.
             ///
@@ -27,15 +30,15 @@ macro_rules! string_commands {
             fn decrby(key: Argument, decrement: i64) -> Fixed<i64> = "DECRBY", key, decrement;
                 example decrby("key", 5) => ["DECRBY", "key", "5"];
 
-            /// Deletes a key if its string compares as an option says; without an option, whatever it holds. Gives whether
-            /// it was deleted.
+            /// Deletes a key if its string compares as an option says; without an option, whatever it holds.
+            /// Gives whether it was deleted.
             ///
             /// [DELEX](https://redis.io/docs/latest/commands/delex/), Redis 8.4.0.
             fn delex(key: Argument) -> Fixed<bool> with DelEx = "DELEX", key;
                 example delex("key") => ["DELEX", "key"];
 
-            /// The digest of the string at a key, as 16 hexadecimal digits, for [`SET`](set) and [`DELEX`](delex) to compare
-            /// with; null when there is no key.
+            /// The digest of the string at a key, as 16 hexadecimal digits, for [`SET`](set) and
+            /// [`DELEX`](delex) to compare with; null when there is no key.
             ///
             /// [DIGEST](https://redis.io/docs/latest/commands/digest/), Redis 8.4.0.
             fn digest(key: Argument) -> Open = "DIGEST", key;
@@ -61,15 +64,15 @@ macro_rules! string_commands {
             fn getex(key: Argument) -> Open with GetEx = "GETEX", key;
                 example getex("key") => ["GETEX", "key"];
 
-            /// The bytes of a string from `start` to `end`, both included; a negative position counts from the end. Empty
-            /// when there is no key.
+            /// The bytes of a string from `start` to `end`, both included; a negative position counts from
+            /// the end. Empty when there is no key.
             ///
             /// [GETRANGE](https://redis.io/docs/latest/commands/getrange/), Redis 2.4.0.
             fn getrange(key: Argument, start: i64, end: i64) -> Open = "GETRANGE", key, start, end;
                 example getrange("key", 0, -1) => ["GETRANGE", "key", "0", "-1"];
 
-            /// Sets a key to a string and gives the one that was there, or null. Redis deprecates it for [`SET`](set) with
-            /// [`get`](Set::get).
+            /// Sets a key to a string and gives the one that was there, or null. Redis deprecates it for
+            /// [`SET`](set) with [`get`](Set::get).
             ///
             /// [GETSET](https://redis.io/docs/latest/commands/getset/), Redis 1.0.0.
             fn getset(key: Argument, value: Argument) -> Open = "GETSET", key, value;
@@ -83,7 +86,8 @@ macro_rules! string_commands {
             fn incr(key: Argument) -> Fixed<i64> = "INCR", key;
                 example incr("key") => ["INCR", "key"];
 
-            /// Adds a number to the integer at a key, which is 0 when the key does not exist, and gives the sum.
+            /// Adds a number to the integer at a key, which is 0 when the key does not exist, and gives the
+            /// sum.
             ///
             /// Errors: the value is no integer, or the result does not fit 64 bits.
             ///
@@ -91,8 +95,8 @@ macro_rules! string_commands {
             fn incrby(key: Argument, increment: i64) -> Fixed<i64> = "INCRBY", key, increment;
                 example incrby("key", -5) => ["INCRBY", "key", "-5"];
 
-            /// Adds a number to the floating point number at a key, which is 0 when the key does not exist, and gives the
-            /// sum. The server calculates with more digits than an `f64` has.
+            /// Adds a number to the floating point number at a key, which is 0 when the key does not exist,
+            /// and gives the sum. The server calculates with more digits than an `f64` has.
             ///
             /// Errors: the value is no number, or the result is infinite or none.
             ///
@@ -100,8 +104,9 @@ macro_rules! string_commands {
             fn incrbyfloat(key: Argument, increment: f64) -> Fixed<f64> = "INCRBYFLOAT", key, increment;
                 example incrbyfloat("key", 0.5) => ["INCRBYFLOAT", "key", "0.5"];
 
-            /// Adds to the number at a key within bounds, and sets when the key expires: a rate limiter in one command. Without
-            /// options it adds one. Gives two numbers: the new value and what was added, which is 0 when a bound forbade it.
+            /// Adds to the number at a key within bounds, and sets when the key expires: a rate limiter in
+            /// one command. Without options it adds one. Gives two numbers: the new value and what was added,
+            /// which is 0 when a bound forbade it.
             ///
             /// [INCREX](https://redis.io/docs/latest/commands/increx/), Redis 8.8.0.
             fn increx(key: Argument) -> Open with IncrEx = "INCREX", key;
@@ -113,7 +118,8 @@ macro_rules! string_commands {
             fn lcs(first_key: Argument, second_key: Argument) -> Open with Lcs = "LCS", first_key, second_key;
                 example lcs("a", "b") => ["LCS", "a", "b"];
 
-            /// The strings at several keys, in order; null for a key that does not exist or holds another type.
+            /// The strings at several keys, in order; null for a key that does not exist or holds another
+            /// type.
             ///
             /// [MGET](https://redis.io/docs/latest/commands/mget/), Redis 1.0.0.
             fn mget(keys: Arguments) -> Open = "MGET", keys;
@@ -125,21 +131,22 @@ macro_rules! string_commands {
             fn mset(pairs: Arguments) -> Fixed<()> = "MSET", pairs;
                 example mset([("a", 1), ("b", 2)]) => ["MSET", "a", "1", "b", "2"];
 
-            /// Sets several keys to strings at once, with one time to live for all: pairs of key and value. Gives whether
-            /// it did, which a condition may forbid.
+            /// Sets several keys to strings at once, with one time to live for all: pairs of key and value.
+            /// Gives whether it did, which a condition may forbid.
             ///
             /// [MSETEX](https://redis.io/docs/latest/commands/msetex/), Redis 8.4.0.
             fn msetex(pairs: Arguments) -> Fixed<bool> with MSetEx = "MSETEX", CountedPairs(pairs);
                 example msetex([("a", 1), ("b", 2)]) => ["MSETEX", "2", "a", "1", "b", "2"];
 
-            /// Sets several keys to strings if none of them exists: pairs of key and value. Gives whether it did.
+            /// Sets several keys to strings if none of them exists: pairs of key and value. Gives whether it
+            /// did.
             ///
             /// [MSETNX](https://redis.io/docs/latest/commands/msetnx/), Redis 1.0.1.
             fn msetnx(pairs: Arguments) -> Fixed<bool> = "MSETNX", pairs;
                 example msetnx([("a", 1), ("b", 2)]) => ["MSETNX", "a", "1", "b", "2"];
 
-            /// Sets a key to a string that expires in so many milliseconds. Redis deprecates it for [`SET`](set) with
-            /// [`px`](Set::px).
+            /// Sets a key to a string that expires in so many milliseconds. Redis deprecates it for
+            /// [`SET`](set) with [`px`](Set::px).
             ///
             /// Errors: `milliseconds` is 0.
             ///
@@ -153,8 +160,8 @@ macro_rules! string_commands {
             fn set(key: Argument, value: Argument) -> Fixed<bool> with Set = "SET", key, value;
                 example set("key", "value") => ["SET", "key", "value"];
 
-            /// Sets a key to a string that expires in so many seconds. Redis deprecates it for [`SET`](set) with
-            /// [`ex`](Set::ex).
+            /// Sets a key to a string that expires in so many seconds. Redis deprecates it for [`SET`](set)
+            /// with [`ex`](Set::ex).
             ///
             /// Errors: `seconds` is 0.
             ///
@@ -162,15 +169,15 @@ macro_rules! string_commands {
             fn setex(key: Argument, seconds: u64, value: Argument) -> Fixed<()> = "SETEX", key, seconds, value;
                 example setex("key", 60, "value") => ["SETEX", "key", "60", "value"];
 
-            /// Sets a key to a string if the key does not exist, and gives whether it did. Redis deprecates it for
-            /// [`SET`](set) with [`nx`](Set::nx).
+            /// Sets a key to a string if the key does not exist, and gives whether it did. Redis deprecates
+            /// it for [`SET`](set) with [`nx`](Set::nx).
             ///
             /// [SETNX](https://redis.io/docs/latest/commands/setnx/), Redis 1.0.0.
             fn setnx(key: Argument, value: Argument) -> Fixed<bool> = "SETNX", key, value;
                 example setnx("key", "value") => ["SETNX", "key", "value"];
 
-            /// Overwrites a string from the byte at `offset` on, with zero bytes before it if the string is shorter, and gives
-            /// its new length in bytes.
+            /// Overwrites a string from the byte at `offset` on, with zero bytes before it if the string is
+            /// shorter, and gives its new length in bytes.
             ///
             /// [SETRANGE](https://redis.io/docs/latest/commands/setrange/), Redis 2.2.0.
             fn setrange(key: Argument, offset: u64, value: Argument) -> Fixed<u64> = "SETRANGE", key, offset, value;
@@ -182,7 +189,8 @@ macro_rules! string_commands {
             fn strlen(key: Argument) -> Fixed<u64> = "STRLEN", key;
                 example strlen("key") => ["STRLEN", "key"];
 
-            /// The bytes of a string from `start` to `end`. Redis deprecates it for [`GETRANGE`](getrange), which is the same.
+            /// The bytes of a string from `start` to `end`. Redis deprecates it for [`GETRANGE`](getrange),
+            /// which is the same.
             ///
             /// [SUBSTR](https://redis.io/docs/latest/commands/substr/), Redis 1.0.0.
             fn substr(key: Argument, start: i64, end: i64) -> Open = "SUBSTR", key, start, end;

@@ -15,11 +15,11 @@ functions! {
     fn discard() -> Fixed<()> = "DISCARD";
         example discard() => ["DISCARD"];
 
-    /// Executes the commands queued since [`MULTI`](multi), gives their replies in order, and forgets the watched keys. Null
-    /// when a watched key has changed: nothing was executed.
+    /// Executes the commands queued since [`MULTI`](multi), gives their replies in order, and forgets the
+    /// watched keys. Null when a watched key has changed: nothing was executed.
     ///
-    /// Errors: `EXECABORT` when a command was refused while it was queued; nothing was executed. The error of a command
-    /// while it was executed is one of the replies, and the others were executed all the same.
+    /// Errors: `EXECABORT` when a command was refused while it was queued; nothing was executed. The error of
+    /// a command while it was executed is one of the replies, and the others were executed all the same.
     ///
     /// [EXEC](https://redis.io/docs/latest/commands/exec/), Redis 1.2.0.
     fn exec() -> Open = "EXEC";
