@@ -32,7 +32,7 @@
 //! Times to live are integers in the unit that the name or the option says: seconds or milliseconds. How long a command
 //! may block is a [`Duration`], and zero is for ever.
 //!
-//! What is not in a table goes through [`cmd`]: `cmd("OBJECT").arg("ENCODING").arg("key")`.
+//! What is not in a table goes through [`cmd`]: `cmd("MODULE.PUT").arg("key").arg(5)`.
 
 // First, since its macros are known only to what follows.
 #[macro_use]
@@ -179,8 +179,8 @@ impl<R> Gives<R> for Open {}
 /// use redwire::command::cmd;
 /// use redwire::resp::encode;
 ///
-/// let command = cmd("OBJECT").arg("FREQ").arg("key");
-/// assert_eq!(encode(&command), encode(&["OBJECT", "FREQ", "key"]));
+/// let command = cmd("MODULE.PUT").arg("key").arg(5);
+/// assert_eq!(encode(&command), encode(&["MODULE.PUT", "key", "5"]));
 /// ```
 #[derive(Clone, Copy)]
 #[must_use = "a command does nothing until it is executed"]
