@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use bytes::BytesMut;
-use redis_protocol::resp2::types::{BytesFrame, BorrowedFrame};
+use redis_protocol::resp2::types::{BorrowedFrame, BytesFrame};
 use redwire::command::set;
 use redwire::resp::Encoder;
 use redwire::storage::Buffer;
@@ -117,8 +117,11 @@ fn redis_protocol_borrowed(sink: &mut Sink, count: usize) {
     sink.bytes.clear();
     for index in 0..count {
         let key = key(index);
-        let words =
-            [BorrowedFrame::BulkString(b"SET"), BorrowedFrame::BulkString(&key), BorrowedFrame::BulkString(&VALUE)];
+        let words = [
+            BorrowedFrame::BulkString(b"SET"),
+            BorrowedFrame::BulkString(&key),
+            BorrowedFrame::BulkString(&VALUE),
+        ];
         let frame = BorrowedFrame::Array(&words);
         redis_protocol::resp2::encode::extend_encode_borrowed(&mut sink.bytes, &frame, false)
             .expect("there is room");

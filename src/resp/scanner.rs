@@ -854,7 +854,11 @@ impl Parser for Scanner<'_> {
     #[inline]
     fn parse(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {
         // Most replies are one plain scalar.
-        if self.failed.is_none() && self.state == State::Value && self.top.nest == Nest::Root && !self.streaming {
+        if self.failed.is_none()
+            && self.state == State::Value
+            && self.top.nest == Nest::Root
+            && !self.streaming
+        {
             let at = self.position;
             let length = plain_scalar(input.get(at..).unwrap_or_default(), &self.limits);
             if length > 0 {

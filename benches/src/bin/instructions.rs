@@ -40,13 +40,22 @@ impl Work {
 }
 
 const WORKS: &[Work] = &[
-    work("framing, small mixed replies", "reply", REPLIES, |n| whole(n, mixed(), scanner(), one)).at_most(130.0),
-    work("framing, array of 16 B strings", "element", REPLIES, |n| whole(n, array(), scanner(), one)).at_most(110.0),
+    work("framing, small mixed replies", "reply", REPLIES, |n| whole(n, mixed(), scanner(), one))
+        .at_most(130.0),
+    work("framing, array of 16 B strings", "element", REPLIES, |n| whole(n, array(), scanner(), one))
+        .at_most(110.0),
     work("framing, RESP3 maps", "node", MAPS * 37, |n| whole(n, maps(), scanner(), one)),
-    work("framing and reading, small mixed replies", "reply", REPLIES, |n| whole(n, mixed(), scanner(), read))
-        .at_most(200.0),
-    work("framing and reading, array of 16 B strings", "element", REPLIES, |n| whole(n, array(), scanner(), read))
-        .at_most(175.0),
+    work("framing, pushed messages", "message", REPLIES, |n| {
+        whole(n, Workload::messages(REPLIES), scanner(), one);
+    }),
+    work("framing and reading, small mixed replies", "reply", REPLIES, |n| {
+        whole(n, mixed(), scanner(), read)
+    })
+    .at_most(200.0),
+    work("framing and reading, array of 16 B strings", "element", REPLIES, |n| {
+        whole(n, array(), scanner(), read)
+    })
+    .at_most(175.0),
     work("framing and reading, array into Vec<&[u8]>", "element", REPLIES, |n| {
         whole(n, array(), scanner(), read_vector);
     })
@@ -59,8 +68,12 @@ const WORKS: &[Work] = &[
         whole(n, array(), scanner(), read_data);
     }),
     work("framing and reading, RESP3 maps", "node", MAPS * 37, |n| whole(n, maps(), scanner(), read)),
-    work("framing in 1448 B pieces, small mixed replies", "reply", REPLIES, |n| pieces(n, mixed(), scanner(), one)),
-    work("framing in 1448 B pieces, array of 16 B strings", "element", REPLIES, |n| pieces(n, array(), scanner(), one)),
+    work("framing in 1448 B pieces, small mixed replies", "reply", REPLIES, |n| {
+        pieces(n, mixed(), scanner(), one)
+    }),
+    work("framing in 1448 B pieces, array of 16 B strings", "element", REPLIES, |n| {
+        pieces(n, array(), scanner(), one)
+    }),
     work("framing in 1448 B pieces, twice the array", "element", 2 * REPLIES, |n| {
         pieces(n, Workload::array(2 * REPLIES), scanner(), one);
     }),
@@ -131,7 +144,8 @@ fn table() -> Result<(String, bool), String> {
             Some(bar) => bar.to_string(),
             None => String::new(),
         };
-        writeln!(table, "| {} | {each:.1} | {} | {bar} |", work.name, work.unit).map_err(|e| e.to_string())?;
+        writeln!(table, "| {} | {each:.1} | {} | {bar} |", work.name, work.unit)
+            .map_err(|e| e.to_string())?;
     }
     Ok((table, held))
 }
