@@ -64,9 +64,20 @@ pub enum Data<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// A view of bytes that a parser has accepted as exactly one frame.
+    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame or push. They are not checked
+    /// again: of other bytes the accessors give wrong values (never a panic).
+    ///
+    /// ```
+    /// use redwire::resp::{Frame, Limits, Parser, Progress, Scanner};
+    ///
+    /// let input = b":7\r\n+OK";
+    /// match Scanner::growing(Limits::default()).parse(input) {
+    ///     Ok(Progress::Frame { length }) => assert_eq!(Frame::accepted(&input[..length]).integer(), Some(7)),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// ```
     #[inline]
-    pub(crate) fn accepted(bytes: &'a [u8]) -> Self {
+    pub fn accepted(bytes: &'a [u8]) -> Self {
         Frame { bytes, nested: false }
     }
 
@@ -191,7 +202,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes from the value's own type byte on.
-    fn value_bytes(&self) -> &'a [u8] {
+    pub(crate) fn value_bytes(&self) -> &'a [u8] {
         let mut bytes = self.bytes;
         loop {
             match bytes.first() {
