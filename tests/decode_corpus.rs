@@ -226,7 +226,8 @@ fn tree(frame: &Frame<'_>) -> Value {
 
 fn same_list(expected: &Value, actual: &[Value]) -> bool {
     expected.as_array().is_some_and(|expected| {
-        expected.len() == actual.len() && expected.iter().zip(actual).all(|(expected, actual)| same(expected, actual))
+        expected.len() == actual.len()
+            && expected.iter().zip(actual).all(|(expected, actual)| same(expected, actual))
     })
 }
 
@@ -261,8 +262,5 @@ fn text(bytes: &[u8]) -> Value {
 
 fn from_hex(text: &Value) -> Vec<u8> {
     let digits = text.as_str().unwrap().as_bytes();
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
