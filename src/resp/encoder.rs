@@ -222,6 +222,10 @@ impl<'b, 'a> Encoder<'b, 'a> {
 
     /// Appends a double.
     pub fn double(&mut self, value: f64) -> Result<(), Full> {
+        if value.is_nan() {
+            // Display has it as `NaN`, which is no RESP.
+            return self.line(b',', b"nan");
+        }
         let mut text = ShortText { bytes: [0; 40], length: 0 };
         format_float(value, value.abs(), &mut text);
         self.line(b',', text.as_bytes())
@@ -499,6 +503,7 @@ mod tests {
             e.null(Protocol::Resp2).unwrap();
             e.double(1.5).unwrap();
             e.double(f64::NEG_INFINITY).unwrap();
+            e.double(f64::NAN).unwrap();
             e.boolean(true).unwrap();
             e.big_number("-12x3").unwrap();
             e.verbatim_string(*b"txt", b"hi").unwrap();
@@ -506,7 +511,7 @@ mod tests {
         });
         assert_eq!(
             bytes.escape_ascii().to_string(),
-            "+a  b\\r\\n-ERR x\\r\\n:-9223372036854775808\\r\\n$0\\r\\n\\r\\n_\\r\\n$-1\\r\\n,1.5\\r\\n,-inf\\r\\n#t\\r\\n(-123\\r\\n=6\\r\\ntxt:hi\\r\\n!5\\r\\nERR y\\r\\n"
+            "+a  b\\r\\n-ERR x\\r\\n:-9223372036854775808\\r\\n$0\\r\\n\\r\\n_\\r\\n$-1\\r\\n,1.5\\r\\n,-inf\\r\\n,nan\\r\\n#t\\r\\n(-123\\r\\n=6\\r\\ntxt:hi\\r\\n!5\\r\\nERR y\\r\\n"
         );
     }
 

@@ -222,7 +222,7 @@ impl<'a> Scanner<'a> {
                     let there = input.len() - at;
                     if there < wanted {
                         self.number = (wanted - there) as u64;
-                        if self.streaming && self.depth == 0 && there > 0 {
+                        if there > 0 && self.in_pieces() {
                             self.position = input.len();
                             return Ok(Some(Progress::Text { start: at, end: input.len() }));
                         }
@@ -230,7 +230,7 @@ impl<'a> Scanner<'a> {
                     }
                     self.number = 0;
                     self.state = State::PayloadCr;
-                    if self.streaming && self.depth == 0 && wanted > 0 {
+                    if wanted > 0 && self.in_pieces() {
                         self.position = at + wanted;
                         return Ok(Some(Progress::Text { start: at, end: at + wanted }));
                     }
@@ -284,6 +284,12 @@ impl<'a> Scanner<'a> {
                 return Ok(Some(progress));
             }
         }
+    }
+
+    /// Whether the string that is being read goes to the caller in pieces. An error does not: it is no part of the text.
+    #[inline]
+    fn in_pieces(&self) -> bool {
+        self.streaming && self.depth == 0 && self.kind != b'!'
     }
 
     /// Passes over plain scalars in an aggregate, as long as whole ones follow each other. Gives the frame that ends with

@@ -363,7 +363,7 @@ fn count_streamed(mut bytes: &[u8]) -> usize {
     }
 }
 
-enum Token {
+pub(crate) enum Token {
     Scalar,
     Values(usize),
     /// An attribute or a push with so many values.
@@ -373,7 +373,7 @@ enum Token {
 }
 
 /// The token that `bytes` begin with, a scalar whole, and what follows it.
-fn split_token(bytes: &[u8]) -> (Token, &[u8]) {
+pub(crate) fn split_token(bytes: &[u8]) -> (Token, &[u8]) {
     match bytes.first() {
         Some(b'$' | b'!' | b'=') => match split_length(bytes) {
             (Length::Count(length), rest) => (Token::Scalar, split_payload(rest, length).1),
