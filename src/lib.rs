@@ -8,7 +8,10 @@ extern crate alloc;
 extern crate std;
 
 pub mod command;
+pub mod connection;
+mod log;
 pub mod reply;
 pub mod resp;
+pub mod script;
 pub mod storage;
 pub mod time;

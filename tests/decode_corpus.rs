@@ -36,7 +36,7 @@ fn the_parsers_agree_at_every_byte() {
                 let progress = scanner.parse(input);
                 assert_eq!(progress, nom.parse(input), "{} at {end}", case.id);
                 match progress {
-                    Ok(Progress::Frame { length }) => start += length,
+                    Ok(Progress::Frame { length, .. }) => start += length,
                     Ok(Progress::Push { .. }) => {}
                     Ok(_) => break,
                     Err(_) => break 'bytes,
@@ -153,7 +153,7 @@ fn run(parser: &mut dyn Parser, input: &[u8], ends: &mut dyn Iterator<Item = usi
         loop {
             let bytes = &input[start..end];
             match parser.parse(bytes) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     frames.push(bytes[..length].to_vec());
                     start += length;
                 }

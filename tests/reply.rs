@@ -136,6 +136,26 @@ fn text() {
     refuses::<Vec<u8>>(&["*1\r\n:1\r\n", "$-1\r\n"], MismatchReason::Kind);
 }
 
+/// Lengths of one to four digits, nulls and streams between them.
+#[test]
+fn strings_of_every_length_as_elements() {
+    let texts: Vec<Option<String>> =
+        [0, 1, 9, 10, 15, 99, 100, 999, 1000, 12345].map(|length| Some("x".repeat(length))).to_vec();
+    for filler in
+        ["$-1\r\n", "_\r\n", "*-1\r\n", "$?\r\n;0\r\n", "$?\r\n;1\r\ny\r\n;15\r\nyyyyyyyyyyyyyyy\r\n;0\r\n"]
+    {
+        let mut encoded = format!("*{}\r\n", texts.len() * 2);
+        let mut expected = Vec::new();
+        for text in &texts {
+            let plain = text.as_deref().unwrap();
+            encoded.push_str(&format!("${}\r\n{plain}\r\n{filler}", plain.len()));
+            let streamed = filler.starts_with("$?").then(|| filler.chars().filter(|&c| c == 'y').collect());
+            expected.extend([text.clone(), streamed]);
+        }
+        reads(&[&encoded], expected);
+    }
+}
+
 #[test]
 fn nothing_in_particular() {
     reads(&["+OK\r\n", ":0\r\n", "_\r\n", "*1\r\n*1\r\n:1\r\n", "%0\r\n"], ());

@@ -12,7 +12,7 @@ fn smoke() {
                     Progress::Push { start, end } => {
                         out.push(format!("{:?}", Frame::read(&input[start..end], Limits::default()).unwrap()))
                     }
-                    Progress::Frame { length } => {
+                    Progress::Frame { length, .. } => {
                         out.push(format!("{:?}", Frame::read(&input[..length], Limits::default()).unwrap()));
                         break;
                     }

@@ -97,7 +97,7 @@ fn scanner() -> Scanner<'static> {
 pub fn frames<'a>(parser: &mut impl Parser, bytes: &'a [u8], mut read: impl FnMut(&'a [u8]) -> u64) -> u64 {
     let mut rest = bytes;
     let mut sum = 0;
-    while let Ok(Progress::Frame { length }) = parser.parse(rest) {
+    while let Ok(Progress::Frame { length, .. }) = parser.parse(rest) {
         let (frame, behind) = rest.split_at(length);
         sum += read(frame);
         rest = behind;
@@ -113,7 +113,7 @@ pub fn frames_in_pieces(parser: &mut impl Parser, bytes: &[u8], mut read: impl F
     let mut sum = 0;
     for piece in bytes.chunks(SEGMENT) {
         buffer.append(piece).expect("a buffer that grows");
-        while let Ok(Progress::Frame { length }) = parser.parse(buffer.filled()) {
+        while let Ok(Progress::Frame { length, .. }) = parser.parse(buffer.filled()) {
             sum += read(&buffer.filled()[..length]);
             buffer.consume(length);
         }

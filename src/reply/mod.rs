@@ -309,7 +309,15 @@ impl<'a> ReplyElements<'_, 'a> {
             return Some(T::from_reply(Reply { start: &[], head: PAIR_IN_A_ROW, walker: &mut *self.walker }));
         }
         self.due = self.due.saturating_sub(1);
-        Some(T::from_reply(Reply::next(&mut *self.walker)))
+        // Most elements are bulk strings; a loop over them gets by without looking at the kind again.
+        let start = self.walker.rest();
+        Some(match self.walker.bulk() {
+            Some(text) => {
+                let head = Head { kind: Kind::BulkString, body: Body::Text(text) };
+                T::from_reply(Reply { start, head, walker: &mut *self.walker })
+            }
+            None => read_next(&mut *self.walker),
+        })
     }
 
     /// How many elements are still to be read.
@@ -327,6 +335,11 @@ impl<'a> ReplyElements<'_, 'a> {
     fn begins_with_aggregate(&self) -> bool {
         self.remaining > 0 && matches!(self.walker.clone().head().body, Body::Values(_))
     }
+}
+
+#[inline(never)]
+fn read_next<'a, T: FromReply<'a>>(walker: &mut Walker<'a>) -> Result<T, DecodeError<'a>> {
+    T::from_reply(Reply::next(walker))
 }
 
 /// The value untyped, attributes included; an error too.

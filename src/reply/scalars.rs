@@ -47,6 +47,7 @@ impl<'a> Reply<'_, 'a> {
     fn integer_as(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
         match (self.head.kind, self.head.body) {
             (Kind::Integer, Body::Text(text)) => Ok(parse_integer(text)),
+            (Kind::BulkString, Body::Text(text)) if is_plain(text) => Ok(parse_integer(text)),
             _ => self.integer_of_others(expected),
         }
     }
@@ -86,11 +87,18 @@ impl<'a> Reply<'_, 'a> {
     }
 }
 
+/// Whether text is a number of so few digits, and nothing else, that every integer of 64 bits can hold it.
+#[inline]
+fn is_plain(text: &[u8]) -> bool {
+    (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
+}
+
 /// Up to 2<sup>64</sup> - 1, which only text and big numbers can hold.
 impl<'a> FromReply<'a> for u64 {
     #[inline]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         match (reply.head.kind, reply.head.body) {
+            (Kind::BulkString, Body::Text(text)) if is_plain(text) => Ok(parse_integer(text).unsigned_abs()),
             (Kind::Integer, Body::Text(text)) => {
                 let value = parse_integer(text);
                 u64::try_from(value)
@@ -234,9 +242,18 @@ impl<'a> Reply<'_, 'a> {
         expected: &'static str,
     ) -> Result<Vec<T>, DecodeError<'a>> {
         let kind = self.head.kind;
+        let mut bytes = Vec::new();
+        if let (Kind::BulkString, Body::Text(text)) = (kind, self.head.body) {
+            return match bytes.try_reserve_exact(text.len()) {
+                Ok(()) => {
+                    T::extend_from_bytes(&mut bytes, text);
+                    Ok(bytes)
+                }
+                Err(_) => Err(mismatch(expected, kind, MismatchReason::Capacity, count(text.len()))),
+            };
+        }
         let chunks = self.chunks_as(expected)?;
         let total = chunks.total();
-        let mut bytes = Vec::new();
         if bytes.try_reserve_exact(total).is_err() {
             return Err(mismatch(expected, kind, MismatchReason::Capacity, count(total)));
         }

@@ -97,7 +97,7 @@ impl<'a> Frame<'a> {
         let mut scanner = super::Scanner::new(&mut levels, limits);
         loop {
             match scanner.parse(bytes) {
-                Ok(Progress::Frame { length }) if length == bytes.len() => {
+                Ok(Progress::Frame { length, .. }) if length == bytes.len() => {
                     return Some(Frame::accepted(bytes));
                 }
                 Ok(Progress::Push { .. }) => {}

@@ -109,6 +109,8 @@ pub enum Progress {
     Frame {
         /// The bytes of the frame, its attributes included.
         length: usize,
+        /// It is a push, which answers no command.
+        push: bool,
     },
     /// A push stands at `start..end`, inside a frame that is not complete yet. Deliver it and parse again with the
     /// same input: the frame goes on behind it and keeps its bytes, and the views of it skip them.
@@ -142,7 +144,7 @@ pub enum Progress {
 /// let mut levels = [Default::default(); 8];
 /// let mut scanner = Scanner::new(&mut levels[..], Limits::default());
 /// assert_eq!(scanner.parse(b"$5\r\nhel"), Ok(Progress::Incomplete { need: 4 }));
-/// assert_eq!(scanner.parse(b"$5\r\nhello\r\n+OK"), Ok(Progress::Frame { length: 11 }));
+/// assert_eq!(scanner.parse(b"$5\r\nhello\r\n+OK"), Ok(Progress::Frame { length: 11, push: false }));
 /// ```
 pub trait Parser {
     /// Goes on in `input`, which starts at the first byte of the current frame.

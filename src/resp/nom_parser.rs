@@ -504,8 +504,9 @@ impl<'a> NomParser<'a> {
     /// A value ends here, and with it every aggregate whose last value it is.
     fn complete(&mut self) -> Option<Progress> {
         self.expect = Expect::TypeByte;
+        let mut push = false;
         loop {
-            let Some(level) = self.innermost() else { return Some(self.frame()) };
+            let Some(level) = self.innermost() else { return Some(self.frame(push)) };
             level.attributed = false;
             level.seen = level.seen.saturating_add(1);
             let NomLevel { aggregate, seen, .. } = *level;
@@ -526,7 +527,7 @@ impl<'a> NomParser<'a> {
                     self.depth -= 1;
                     match core::mem::replace(&mut self.push, Aside::None) {
                         // The push is the frame itself.
-                        Aside::None => {}
+                        Aside::None => push = true,
                         Aside::At(start) => return Some(Progress::Push { start, end: self.position }),
                         Aside::Lost => return None,
                     }
@@ -535,11 +536,11 @@ impl<'a> NomParser<'a> {
         }
     }
 
-    fn frame(&mut self) -> Progress {
+    fn frame(&mut self, push: bool) -> Progress {
         let length = core::mem::replace(&mut self.position, 0);
         self.base += length as u64;
         self.streaming = false;
-        Progress::Frame { length }
+        Progress::Frame { length, push }
     }
 }
 

@@ -741,10 +741,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn close(&mut self, at: usize) -> Option<Progress> {
+        let mut push = false;
         loop {
             self.top.attributed = false;
             match self.top.nest {
-                Nest::Root => return Some(self.end_frame(at)),
+                Nest::Root => return Some(self.end_frame(at, push)),
                 Nest::Streamed => {
                     self.top.remaining = self.top.remaining.saturating_sub(1);
                     return None;
@@ -775,7 +776,7 @@ impl<'a> Scanner<'a> {
                         self.position = at;
                         return Some(Progress::Push { start, end: at });
                     }
-                    None => {}
+                    None => push = true,
                 },
                 _ => {}
             }
@@ -791,12 +792,12 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn end_frame(&mut self, at: usize) -> Progress {
+    fn end_frame(&mut self, at: usize, push: bool) -> Progress {
         self.position = 0;
         self.base += at as u64;
         self.streaming = false;
         self.top = ROOT;
-        Progress::Frame { length: at }
+        Progress::Frame { length: at, push }
     }
 }
 
@@ -868,7 +869,7 @@ impl Parser for Scanner<'_> {
             let at = self.position;
             let length = plain_scalar(input.get(at..).unwrap_or_default(), &self.limits);
             if length > 0 {
-                return Ok(self.end_frame(at + length));
+                return Ok(self.end_frame(at + length, false));
             }
         }
         self.parse_value(input)

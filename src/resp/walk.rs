@@ -138,6 +138,16 @@ impl<'a> Walker<'a> {
         })
     }
 
+    /// Reads the next value if it is a bulk string in one piece, and gives its text.
+    #[inline]
+    pub(crate) fn bulk(&mut self) -> Option<&'a [u8]> {
+        let (text, rest) = split_bulk(self.rest)?;
+        self.rest = rest;
+        self.outermost = false;
+        self.pending = self.pending.saturating_sub(1);
+        Some(text)
+    }
+
     /// Passes over values until only `pending` are left to be read.
     #[inline]
     pub(crate) fn skip_to(&mut self, pending: usize) {
@@ -270,6 +280,20 @@ pub(crate) fn split_length(bytes: &[u8]) -> (Length, &[u8]) {
         Some(b'?') => (Length::Streamed, bytes.get(at + 3..).unwrap_or_default()),
         _ => (Length::Count(length), bytes.get(at + 2..).unwrap_or_default()),
     }
+}
+
+/// The text of the bulk string that `bytes` begin with, and what follows it; `None` for one that is longer than 999
+/// bytes or streamed and for anything else.
+#[inline]
+fn split_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
+    let (length, rest) = match bytes {
+        [b'$', a, b'\r', _, rest @ ..] if a.is_ascii_digit() => (digit(*a), rest),
+        [b'$', a, b, b'\r', _, rest @ ..] if a.is_ascii_digit() => (digit(*a) * 10 + digit(*b), rest),
+        [b'$', a, b, c, b'\r', _, rest @ ..] => (digit(*a) * 100 + digit(*b) * 10 + digit(*c), rest),
+        _ => return None,
+    };
+    Some((rest.get(..length)?, rest.get(length + 2..)?))
 }
 
 /// `length` bytes, and what follows their CRLF.

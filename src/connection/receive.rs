@@ -1,0 +1,606 @@
+//! From received bytes to events: which command a frame answers, and what that changes.
+
+use super::in_flight::NEVER;
+use super::transitions::Verb;
+use super::{
+    CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Subscription,
+    SubscriptionKind, Ticket, handshake,
+};
+use crate::log::debug;
+use crate::resp::{ErrorCode, ErrorReply, Frame, Parser, Progress, Protocol};
+use crate::script::Digest;
+
+/// What was found, as positions in the receive buffer: an event that borrows nothing yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found {
+    Connected { protocol: Protocol, resubscribed: usize },
+    Reply { ticket: Ticket, length: usize },
+    Queued { ticket: Ticket },
+    Chunk { ticket: Ticket, start: usize, end: usize },
+    ChunksEnd { ticket: Ticket, length: u64 },
+    Skipped { ticket: Option<Ticket>, length: u64 },
+    Failed { ticket: Ticket, failure: Failure },
+    Message { start: usize, end: usize, kind: SubscriptionKind },
+    Subscription { ticket: Option<Ticket>, start: usize, end: usize, last: bool },
+    Push { start: usize, end: usize },
+    Monitor { length: usize },
+    Closed { death: Death, mode: Mode, watching: bool },
+}
+
+/// A frame that does not fit and is being dropped.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Skip {
+    /// Bytes dropped so far.
+    dropped: u64,
+    /// It answers no command.
+    aside: bool,
+}
+
+/// Room for at least so much is made before a read, when the memory grows.
+const READ_AHEAD: usize = 4096;
+
+/// No more than this is made room for at once, whatever a header declares.
+const MOST_AHEAD: usize = 64 * 1024;
+
+impl<P: Parser> Connection<'_, P> {
+    /// The next event, until there is none. Views in it are valid until the next call of a method of the connection:
+    /// decode, then send.
+    pub fn poll_event(&mut self) -> Option<Event<'_>> {
+        let found = self.find()?;
+        Some(self.event(found))
+    }
+
+    fn find(&mut self) -> Option<Found> {
+        self.receive.consume(core::mem::take(&mut self.release));
+        loop {
+            if self.expired > 0 {
+                if let Some(found) = self.report_expired() {
+                    return Some(found);
+                }
+            }
+            match self.phase {
+                Phase::Idle => return None,
+                Phase::Dead(death) => return self.bury(death),
+                _ => {}
+            }
+            if let Some(resubscribed) = self.announce.take() {
+                return Some(Found::Connected { protocol: self.protocol, resubscribed });
+            }
+            self.parser.stream(self.in_flight.front().is_some_and(|slot| slot.streamed && !slot.discarded));
+            match self.parser.parse(self.receive.filled()) {
+                Ok(Progress::Frame { length, push }) => {
+                    let found = self.frame(length, push);
+                    if found.is_some() {
+                        self.release = length;
+                        return found;
+                    }
+                    // A refusal stays in the buffer to be shown.
+                    if !matches!(self.phase, Phase::Dead(_)) {
+                        self.receive.consume(length);
+                    }
+                }
+                Ok(Progress::Push { start, end }) => {
+                    if let Some(found) = self.push(start, end) {
+                        return Some(found);
+                    }
+                }
+                Ok(Progress::Text { start, end }) => {
+                    *self.text.get_or_insert(0) += (end - start) as u64;
+                    self.parser.discard(end);
+                    self.release = end;
+                    return Some(Found::Chunk { ticket: self.in_flight.front_ticket(), start, end });
+                }
+                Ok(Progress::Incomplete { need }) => {
+                    self.need = need;
+                    if self.ended {
+                        self.die(if self.quitting { Death::Quit } else { Death::Disconnected });
+                        continue;
+                    }
+                    self.skip_what_does_not_fit();
+                    return None;
+                }
+                Err(error) => self.die(Death::Protocol(error)),
+            }
+        }
+    }
+
+    fn event(&self, found: Found) -> Event<'_> {
+        let frame = |start: usize, end: usize| {
+            Frame::accepted(self.receive.filled().get(start..end).unwrap_or_default())
+        };
+        match found {
+            Found::Connected { protocol, resubscribed } => Event::Connected { protocol, resubscribed },
+            Found::Reply { ticket, length } => Event::Reply { ticket, frame: frame(0, length) },
+            Found::Queued { ticket } => Event::Queued { ticket },
+            Found::Chunk { ticket, start, end } => {
+                Event::Chunk { ticket, bytes: self.receive.filled().get(start..end).unwrap_or_default() }
+            }
+            Found::ChunksEnd { ticket, length } => Event::ChunksEnd { ticket, length },
+            Found::Skipped { ticket, length } => Event::Skipped { ticket, length },
+            Found::Failed { ticket, failure } => Event::Failed { ticket, failure },
+            Found::Message { start, end, kind } => match message(frame(start, end), kind) {
+                Some(message) => Event::Message(message),
+                None => Event::Push { frame: frame(start, end) },
+            },
+            Found::Subscription { ticket, start, end, last } => match confirmation(frame(start, end)) {
+                Some(Confirmation { kind, subscribed, name, count }) => {
+                    Event::Subscription(Subscription { ticket, subscribed, kind, name, count, last })
+                }
+                None => Event::Push { frame: frame(start, end) },
+            },
+            Found::Push { start, end } => Event::Push { frame: frame(start, end) },
+            Found::Monitor { length } => Event::Monitor { line: frame(0, length).text().unwrap_or_default() },
+            Found::Closed { death, mode, watching } => {
+                let reason = match death {
+                    Death::Disconnected => CloseReason::Disconnected,
+                    Death::Quit => CloseReason::Quit,
+                    Death::Closed => CloseReason::Closed,
+                    Death::Protocol(error) => CloseReason::Protocol(error),
+                    Death::Refused { step, length, withheld } => {
+                        let error = frame(0, length).error().unwrap_or(ErrorReply::new(b""));
+                        CloseReason::Refused { step, error: handshake::shown(error, withheld) }
+                    }
+                    Death::OutOfStep => CloseReason::OutOfStep,
+                    Death::HandshakeTimedOut => CloseReason::HandshakeTimedOut,
+                    Death::Unresponsive => CloseReason::Unresponsive,
+                    Death::Capacity => CloseReason::Capacity,
+                };
+                Event::Closed { reason, mode, watching }
+            }
+        }
+    }
+
+    /// A complete frame stands at the head of the receive buffer, or the end of one whose beginning is gone.
+    #[inline]
+    fn frame(&mut self, length: usize, push: bool) -> Option<Found> {
+        if self.text.is_some() || self.skip.is_some() {
+            return self.end_of_large(length, push);
+        }
+        if push {
+            return self.push(0, length);
+        }
+        if self.protocol == Protocol::Resp2 || self.monitoring {
+            if let Some(found) = self.aside(length) {
+                return found;
+            }
+        }
+        self.reply(Some(length))
+    }
+
+    /// A frame that was streamed or skipped is complete.
+    fn end_of_large(&mut self, length: usize, push: bool) -> Option<Found> {
+        if let Some(text) = self.text.take() {
+            let ticket = self.in_flight.front_ticket();
+            let slot = self.in_flight.pop()?;
+            return (!slot.discarded).then_some(Found::ChunksEnd { ticket, length: text });
+        }
+        let skip = self.skip.take()?;
+        let total = skip.dropped + length as u64;
+        debug!("skipped {} bytes that did not fit", total);
+        if push || skip.aside {
+            return Some(Found::Skipped { ticket: None, length: total });
+        }
+        match self.reply(None) {
+            Some(Found::Reply { ticket, .. }) => Some(Found::Skipped { ticket: Some(ticket), length: total }),
+            other => other,
+        }
+    }
+
+    /// What comes between replies and is no push: messages under RESP2, lines of MONITOR.
+    fn aside(&mut self, length: usize) -> Option<Option<Found>> {
+        let bytes = self.receive.filled().get(..length).unwrap_or_default();
+        if self.monitoring {
+            // A line begins with the time; the replies to RESET and QUIT with a letter.
+            let line = matches!(bytes, [b'+', b'0'..=b'9', ..]);
+            return line.then_some(Some(Found::Monitor { length }));
+        }
+        if !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
+            return None;
+        }
+        let name = Frame::accepted(bytes).elements().next()?.text()?;
+        if message_kind(name).is_some() || SubscriptionKind::from_name(name).is_some() {
+            return Some(self.push(0, length));
+        }
+        None
+    }
+
+    /// Whether the server can send messages of itself, or confirmations are due.
+    fn expects_messages(&self) -> bool {
+        let confirming = |verb| matches!(verb, Verb::Subscribe | Verb::Unsubscribe);
+        self.active > 0
+            || self.active_shards > 0
+            || self.phase == Phase::Handshake
+            || self.in_flight.front().is_some_and(|slot| confirming(slot.verb))
+    }
+
+    /// A push, or what stands for one under RESP2.
+    fn push(&mut self, start: usize, end: usize) -> Option<Found> {
+        let bytes = self.receive.filled().get(start..end).unwrap_or_default();
+        let frame = Frame::accepted(bytes);
+        let name = frame.elements().next().and_then(|name| name.text()).unwrap_or_default();
+        if let Some(kind) = message_kind(name) {
+            return Some(Found::Message { start, end, kind });
+        }
+        match confirmation(frame) {
+            Some(Confirmation { kind, subscribed, name, count }) => {
+                if kind == SubscriptionKind::Shard {
+                    self.active_shards = count;
+                } else {
+                    self.active = count;
+                }
+                let expected = if subscribed { Verb::Subscribe } else { Verb::Unsubscribe };
+                let slot = self
+                    .in_flight
+                    .front()
+                    .filter(|slot| slot.verb == expected && slot.subscription == kind)
+                    .filter(|slot| self.handed_out.wrapping_sub(slot.start) as i32 > 0);
+                if slot.is_none() && !subscribed {
+                    // The server itself has ended it.
+                    if let Some(name) = name {
+                        self.subscriptions.remove(kind, name);
+                    }
+                    return Some(Found::Subscription { ticket: None, start, end, last: true });
+                }
+                self.confirm(start, end)
+            }
+            None => Some(Found::Push { start, end }),
+        }
+    }
+
+    /// A confirmation for the command at the front, or for the handshake.
+    fn confirm(&mut self, start: usize, end: usize) -> Option<Found> {
+        if self.phase == Phase::Handshake {
+            if !self.handshake_confirmed() {
+                self.die(Death::OutOfStep);
+                return None;
+            }
+            return Some(Found::Subscription { ticket: None, start, end, last: self.phase == Phase::Ready });
+        }
+        let ticket = self.in_flight.front_ticket();
+        let Some(slot) = self.in_flight.front_mut() else {
+            self.die(Death::OutOfStep);
+            return None;
+        };
+        if !matches!(slot.verb, Verb::Subscribe | Verb::Unsubscribe) || slot.count == 0 {
+            self.die(Death::OutOfStep);
+            return None;
+        }
+        slot.count -= 1;
+        let last = slot.count == 0;
+        let ticket = (!slot.discarded).then_some(ticket);
+        if last {
+            self.in_flight.pop();
+        }
+        Some(Found::Subscription { ticket, start, end, last })
+    }
+
+    /// A reply: the frame at the head of the receive buffer, or one that was skipped.
+    #[inline]
+    fn reply(&mut self, length: Option<usize>) -> Option<Found> {
+        if self.phase == Phase::Handshake {
+            return self.handshake_reply(length);
+        }
+        let ticket = self.in_flight.front_ticket();
+        let front = self.in_flight.front().filter(|slot| self.was_handed_out(slot.start)).copied();
+        let Some(slot) = front else {
+            // It answers nothing, or what was not even asked yet.
+            self.die(Death::OutOfStep);
+            return None;
+        };
+        if slot.verb != Verb::Ordinary || slot.queued || self.begins_with_error(length) {
+            if let Some(death) = self.settle(slot, length) {
+                self.die(death);
+                return None;
+            }
+        }
+        if self.in_flight.front_ticket() == ticket {
+            self.in_flight.pop();
+        }
+        if slot.discarded || slot.internal {
+            return None;
+        }
+        if slot.expired {
+            // It came after all, between its deadline and the report of it.
+            self.expired = self.expired.saturating_sub(1);
+        }
+        if slot.queued && !self.begins_with_error(length) {
+            return Some(Found::Queued { ticket });
+        }
+        Some(Found::Reply { ticket, length: length.unwrap_or(0) })
+    }
+
+    #[inline]
+    fn begins_with_error(&self, length: Option<usize>) -> bool {
+        length.is_some() && matches!(self.receive.filled().first(), Some(b'-' | b'!' | b'|'))
+    }
+
+    /// What a reply changes, besides answering. Gives why the connection cannot go on, if so.
+    fn settle(&mut self, slot: super::Slot, length: Option<usize>) -> Option<Death> {
+        let bytes = self.receive.filled().get(..length.unwrap_or(0)).unwrap_or_default();
+        let frame = length.map(|_| Frame::accepted(bytes));
+        let error = frame.and_then(|frame| frame.error());
+        let text = frame.and_then(|frame| frame.text());
+        if let Some(error) = error {
+            let code = error.code();
+            let without_multi = error.text().ends_with(b" without MULTI");
+            if code == ErrorCode::NoScript {
+                // Flushed, or another server: nothing that was known is sure any more.
+                self.scripts.clear();
+            }
+            debug!("error reply");
+            match slot.verb {
+                Verb::Multi => self.transaction_refused(),
+                Verb::Exec | Verb::Discard if without_multi && !slot.orphaned => {
+                    return Some(Death::OutOfStep);
+                }
+                Verb::Exec | Verb::Discard => self.transaction_database = None,
+                Verb::Subscribe => self.subscription_refused(slot),
+                Verb::Unsubscribe => {}
+                Verb::Monitor if self.mode == Mode::Monitor => self.mode = Mode::Ready,
+                Verb::Reset => {
+                    return Some(Death::Refused {
+                        step: "RESET",
+                        length: length.unwrap_or(0),
+                        withheld: false,
+                    });
+                }
+                Verb::Auth => self.gate = None,
+                _ => {}
+            }
+            return None;
+        }
+        if slot.queued {
+            if text != Some(b"QUEUED") {
+                return Some(Death::OutOfStep);
+            }
+            if slot.verb == Verb::Select {
+                self.transaction_database = Some(slot.count);
+            }
+            return None;
+        }
+        match slot.verb {
+            // These have confirmations, and nothing else but errors.
+            Verb::Subscribe | Verb::Unsubscribe => return Some(Death::OutOfStep),
+            Verb::Multi if text != Some(b"OK") => return Some(Death::OutOfStep),
+            Verb::Exec => {
+                let database = self.transaction_database.take();
+                if let Some(database) = database.filter(|_| !frame.is_some_and(|frame| frame.is_null())) {
+                    self.database = database;
+                }
+            }
+            Verb::Discard => self.transaction_database = None,
+            Verb::Monitor => self.monitoring = true,
+            Verb::Quit => self.quitting = true,
+            Verb::Auth => self.gate = None,
+            Verb::Select => self.database = slot.count,
+            Verb::ScriptLoad => {
+                if let Some(digest) = text.and_then(Digest::from_hex) {
+                    self.scripts.insert(digest);
+                }
+            }
+            Verb::ScriptFlush => self.scripts.clear(),
+            Verb::Ping if slot.internal => self.timers.asked = false,
+            Verb::Reset => {
+                if text != Some(b"RESET") || self.gate != Some(0) {
+                    return Some(Death::OutOfStep);
+                }
+                self.monitoring = false;
+                self.active = 0;
+                self.active_shards = 0;
+                self.database = self.config.database;
+                let now = self.timers.last_received;
+                self.begin_handshake(now);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// MULTI was refused: what was meant to be queued is run one by one, and its EXEC will be an error.
+    fn transaction_refused(&mut self) {
+        for position in 1..self.in_flight.len() {
+            let Some(slot) = self.in_flight.get_mut(position) else { break };
+            if matches!(slot.verb, Verb::Exec | Verb::Discard) {
+                slot.orphaned = true;
+                return;
+            }
+            slot.queued = false;
+        }
+        if self.mode == Mode::Transaction {
+            self.mode = Mode::Ready;
+        }
+    }
+
+    /// A SUBSCRIBE was refused as a whole: its names are not subscribed to.
+    fn subscription_refused(&mut self, slot: super::Slot) {
+        let sequence = self.in_flight.front_ticket().sequence;
+        let removed = self.subscriptions.remove_added_by(slot.subscription, sequence) as u32;
+        // An unsubscription from everything behind it has counted on them.
+        for position in 1..self.in_flight.len() {
+            if let Some(later) = self.in_flight.get_mut(position) {
+                if later.everything && later.subscription == slot.subscription {
+                    later.count = later.count.saturating_sub(slot.count.max(removed)).max(1);
+                    break;
+                }
+            }
+        }
+        if matches!(self.mode, Mode::Subscribed | Mode::Ready) {
+            self.mode_by_subscriptions();
+        }
+    }
+
+    /// The oldest command whose deadline has passed without anybody having heard of it.
+    fn report_expired(&mut self) -> Option<Found> {
+        for position in 0..self.in_flight.len() {
+            let Some(slot) = self.in_flight.get_mut(position) else { break };
+            if slot.expired {
+                slot.expired = false;
+                self.expired -= 1;
+                let ticket = self.in_flight.ticket_at(position);
+                let withdrawn = self.withdraw(position);
+                let failure = Failure { reason: FailureReason::TimedOut, maybe_executed: !withdrawn };
+                return Some(Found::Failed { ticket, failure });
+            }
+        }
+        self.expired = 0;
+        None
+    }
+
+    /// Fails the commands in flight one by one, then says that it is over.
+    fn bury(&mut self, death: Death) -> Option<Found> {
+        while let Some(&slot) = self.in_flight.front() {
+            let ticket = self.in_flight.front_ticket();
+            let mut maybe_executed = self.was_handed_out(slot.start);
+            if slot.queued {
+                // It is EXEC that runs it.
+                maybe_executed &= self.exec_was_handed_out();
+            } else {
+                self.exec_handed_out = None;
+            }
+            self.in_flight.pop();
+            if !slot.discarded && !slot.internal {
+                let failure = Failure { reason: FailureReason::Disconnected, maybe_executed };
+                return Some(Found::Failed { ticket, failure });
+            }
+        }
+        let (mode, watching) = (self.mode, self.watching);
+        self.start_over(death);
+        Some(Found::Closed { death, mode, watching })
+    }
+
+    fn exec_was_handed_out(&mut self) -> bool {
+        if let Some(known) = self.exec_handed_out {
+            return known;
+        }
+        let exec = (1..self.in_flight.len())
+            .filter_map(|position| self.in_flight.get(position))
+            .find(|slot| matches!(slot.verb, Verb::Exec | Verb::Discard));
+        let known = exec.is_some_and(|slot| slot.verb == Verb::Exec && self.was_handed_out(slot.start));
+        self.exec_handed_out = Some(known);
+        known
+    }
+
+    /// Back to a connection without a stream; subscriptions and configuration stay.
+    fn start_over(&mut self, death: Death) {
+        // The text of a refusal is shown once more: it goes with the next call.
+        let shown = match death {
+            Death::Refused { length, .. } => length,
+            _ => 0,
+        };
+        self.release = self.receive.len();
+        if shown == 0 {
+            self.release = 0;
+            self.receive.clear();
+        }
+        self.transmit.clear();
+        self.in_flight.next_generation();
+        self.scripts.clear();
+        self.timers.reset();
+        self.phase = Phase::Idle;
+        self.mode = Mode::Ready;
+        self.mode_by_subscriptions();
+        self.protocol = Protocol::Resp2;
+        self.gate = Some(0);
+        self.handed_out = self.queued;
+        self.watching = false;
+        self.active = 0;
+        self.active_shards = 0;
+        self.monitoring = false;
+        self.transaction_database = None;
+        self.ended = false;
+        self.quitting = false;
+        self.skip = None;
+        self.text = None;
+        self.need = 1;
+        self.expired = 0;
+        self.exec_handed_out = None;
+        self.handshake.deadline = NEVER;
+    }
+
+    /// Makes room for the next read.
+    pub(super) fn make_room(&mut self) {
+        self.receive.consume(core::mem::take(&mut self.release));
+        if self.receive.is_empty() {
+            self.receive.shrink();
+        }
+        if self.receive.compaction_pays() {
+            self.receive.compact();
+        }
+        let wanted = self.need.clamp(READ_AHEAD, MOST_AHEAD);
+        if self.receive.free().len() < wanted {
+            let room = self.receive.available().min(wanted);
+            // Memory that the allocator does not give is like a buffer that is full.
+            let _ = self.receive.reserve(room);
+        }
+    }
+
+    /// When the frame that is being read fills all memory there is, drops what nobody needs of it.
+    fn skip_what_does_not_fit(&mut self) {
+        self.make_room();
+        if !self.receive.free().is_empty() || self.receive.is_empty() {
+            return;
+        }
+        if self.skip.is_none() && self.text.is_none() {
+            let aside = self.begins_aside();
+            self.skip = Some(Skip { dropped: 0, aside });
+        }
+        // A push inside is kept as long as it can be.
+        let drop = match self.parser.discardable() {
+            0 => self.parser.parsed(),
+            some => some,
+        };
+        self.parser.discard(drop);
+        self.receive.consume(drop);
+        if let Some(skip) = &mut self.skip {
+            skip.dropped += drop as u64;
+        }
+        self.receive.compact();
+    }
+
+    /// Whether the beginning of a frame says that it answers nothing.
+    fn begins_aside(&self) -> bool {
+        let bytes = self.receive.filled();
+        let begins = |prefix: &[u8]| bytes.starts_with(prefix);
+        (self.monitoring && matches!(bytes, [b'+', b'0'..=b'9', ..]))
+            || (self.protocol == Protocol::Resp2
+                && self.expects_messages()
+                && (begins(b"*3\r\n$7\r\nmessage")
+                    || begins(b"*4\r\n$8\r\npmessage")
+                    || begins(b"*3\r\n$8\r\nsmessage")))
+    }
+}
+
+fn message_kind(name: &[u8]) -> Option<SubscriptionKind> {
+    match name {
+        b"message" => Some(SubscriptionKind::Channel),
+        b"pmessage" => Some(SubscriptionKind::Pattern),
+        b"smessage" => Some(SubscriptionKind::Shard),
+        _ => None,
+    }
+}
+
+fn message(frame: Frame<'_>, kind: SubscriptionKind) -> Option<Message<'_>> {
+    let mut elements = frame.elements().skip(1);
+    let pattern = match kind {
+        SubscriptionKind::Pattern => Some(elements.next()?.text()?),
+        _ => None,
+    };
+    let channel = elements.next()?.text()?;
+    let payload = elements.next()?.text()?;
+    Some(Message { kind, channel, pattern, payload })
+}
+
+struct Confirmation<'f> {
+    kind: SubscriptionKind,
+    subscribed: bool,
+    name: Option<&'f [u8]>,
+    count: i64,
+}
+
+fn confirmation(frame: Frame<'_>) -> Option<Confirmation<'_>> {
+    let mut elements = frame.elements();
+    let (kind, subscribed) = SubscriptionKind::from_name(elements.next()?.text()?)?;
+    let name = elements.next()?.text();
+    let count = elements.next()?.integer()?;
+    Some(Confirmation { kind, subscribed, name, count })
+}

@@ -1,0 +1,133 @@
+//! What happens when nothing happens: deadlines of the handshake and of commands, and the health check.
+
+use super::in_flight::{NEVER, Slot};
+use super::transitions::Verb;
+use super::{Connection, Death, Mode, Phase, TimeoutReason};
+use crate::command::Command;
+use crate::log::debug;
+use crate::resp::{Encoder, Parser, Protocol};
+use crate::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Timers {
+    /// No slot's deadline is before it.
+    pub(super) next_deadline: Instant,
+    pub(super) last_received: Instant,
+    /// Since when something that is overdue has brought nothing at all: a PING of ours, or a command that was late.
+    silent_since: Option<Instant>,
+    /// A PING of ours is in flight.
+    pub(super) asked: bool,
+}
+
+impl Timers {
+    pub(super) const fn new() -> Self {
+        Timers {
+            next_deadline: NEVER,
+            last_received: Instant::from_micros(0),
+            silent_since: None,
+            asked: false,
+        }
+    }
+
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.last_received = now;
+        self.silent_since = None;
+    }
+
+    /// Forgets what belonged to a stream that is over.
+    pub(super) fn reset(&mut self) {
+        self.next_deadline = NEVER;
+        self.silent_since = None;
+        self.asked = false;
+    }
+}
+
+impl<P: Parser> Connection<'_, P> {
+    /// When to call [`handle_timeout`](Self::handle_timeout), and why. It changes with every other call.
+    pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
+        let command = (self.timers.next_deadline, TimeoutReason::Command);
+        let stream = match self.phase {
+            Phase::Handshake => (self.handshake.deadline, TimeoutReason::Handshake),
+            Phase::Ready => self.health_timer(),
+            Phase::Idle => (NEVER, TimeoutReason::Command),
+            Phase::Dead(_) => return None,
+        };
+        let first = if stream.0 < command.0 { stream } else { command };
+        (first.0 < NEVER).then_some(first)
+    }
+
+    fn health_timer(&self) -> (Instant, TimeoutReason) {
+        if let Some(since) = self.timers.silent_since {
+            return (since + self.config.health_check_timeout, TimeoutReason::Unresponsive);
+        }
+        match self.config.health_check_interval {
+            Some(interval) if self.may_ask() => {
+                (self.timers.last_received + interval, TimeoutReason::HealthCheck)
+            }
+            _ => (NEVER, TimeoutReason::Command),
+        }
+    }
+
+    /// A PING makes sense when no reply is due, and the server would answer it with one.
+    fn may_ask(&self) -> bool {
+        self.in_flight.is_empty()
+            && self.gate.is_none()
+            && matches!(self.mode, Mode::Ready | Mode::Subscribed)
+    }
+
+    /// Does what is due at `now`. Poll transmit and events after it. Calling it early or for nothing does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Dead(_)) {
+            return;
+        }
+        if now >= self.timers.next_deadline {
+            self.expire_commands(now);
+        }
+        match self.phase {
+            Phase::Handshake if now >= self.handshake.deadline => self.die(Death::HandshakeTimedOut),
+            Phase::Ready => match self.health_timer() {
+                (due, TimeoutReason::Unresponsive) if now >= due => self.die(Death::Unresponsive),
+                (due, TimeoutReason::HealthCheck) if now >= due => self.ask(now),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn expire_commands(&mut self, now: Instant) {
+        let mut next = NEVER;
+        for position in 0..self.in_flight.len() {
+            let Some(slot) = self.in_flight.get_mut(position) else { break };
+            if slot.discarded || slot.expired {
+                continue;
+            }
+            if slot.deadline <= now {
+                slot.expired = true;
+                slot.deadline = NEVER;
+                self.expired += 1;
+            } else {
+                next = next.min(slot.deadline);
+            }
+        }
+        self.timers.next_deadline = next;
+        if self.expired > 0 && self.phase == Phase::Ready {
+            debug!("commands timed out: {}", self.expired);
+            self.timers.silent_since = self.timers.silent_since.or(Some(now));
+        }
+    }
+
+    fn ask(&mut self, now: Instant) {
+        let before = self.transmit.len();
+        let ping: &dyn Command<Reply = crate::command::Open> = &["PING"];
+        if self.in_flight.reserve().is_err() || Encoder::new(&mut self.transmit).command(ping).is_err() {
+            return;
+        }
+        let length = (self.transmit.len() - before) as u32;
+        let slot = Slot { verb: Verb::Ping, start: self.queued, length, internal: true, ..Slot::default() };
+        self.queued = self.queued.wrapping_add(length);
+        self.in_flight.push(slot);
+        self.timers.asked = true;
+        self.timers.silent_since = Some(now);
+        debug!("health check, protocol {}", if self.protocol == Protocol::Resp3 { 3 } else { 2 });
+    }
+}
