@@ -26,6 +26,13 @@ pub struct Decoder {
     pub resp3: bool,
 }
 
+impl Decoder {
+    /// Whether it can decode a workload.
+    pub fn speaks(&self, workload: &Workload) -> bool {
+        self.resp3 || !workload.resp3
+    }
+}
+
 /// All decoders, in the order of the tables.
 pub const DECODERS: &[Decoder] = &[
     Decoder {
@@ -64,7 +71,7 @@ pub const DECODERS: &[Decoder] = &[
         resp3: true,
     },
     Decoder {
-        name: "redis-protocol decode_bytes_mut",
+        name: "redis-protocol decode_bytes_mut, input copied",
         whole: Some(|w| bytes_frames(&mut BytesMut::from(&w.bytes[..]), w.resp3)),
         pieces: Some(bytes_frames_in_pieces),
         restarts: true,
@@ -150,7 +157,7 @@ impl<'a> FromReply<'a> for Sum {
             Kind::BulkString | Kind::SimpleString => reply.bytes()?.len() as u64,
             Kind::Double => f64::from_reply(reply)? as u64,
             Kind::Boolean => u64::from(bool::from_reply(reply)?),
-            Kind::Array | Kind::Map | Kind::Set => sum_of_elements(reply)?,
+            Kind::Array | Kind::Map | Kind::Set | Kind::Push => sum_of_elements(reply)?,
             _ => 0,
         }))
     }

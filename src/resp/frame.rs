@@ -64,9 +64,8 @@ pub enum Data<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame, or as one push.
-    ///
-    /// They are not checked again. On other bytes the accessors give wrong values; [`Frame::read`] checks first.
+    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame or push. They are not checked
+    /// again: of other bytes the accessors give wrong values (never a panic).
     ///
     /// ```
     /// use redwire::resp::{Frame, Limits, Parser, Progress, Scanner};
@@ -216,7 +215,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes from the value's own type byte on.
-    fn value_bytes(&self) -> &'a [u8] {
+    pub(crate) fn value_bytes(&self) -> &'a [u8] {
         let mut bytes = self.bytes;
         loop {
             match bytes.first() {

@@ -13,6 +13,7 @@ mod frame;
 mod limits;
 mod nom_parser;
 mod scanner;
+mod tokens;
 mod walk;
 
 #[cfg(feature = "alloc")]
@@ -24,6 +25,7 @@ pub(crate) use frame::{parse_integer, split_verbatim};
 pub use limits::Limits;
 pub use nom_parser::{NomLevel, NomParser};
 pub use scanner::{Level, Scanner};
+pub use tokens::{Token, Tokens};
 pub(crate) use walk::{Body, Head, Walker};
 
 /// The version of the protocol that a connection speaks.

@@ -811,27 +811,32 @@ const SHORT_LINE: usize = 64;
 /// and they take it byte by byte and know what is wrong with it.
 #[inline(never)]
 fn plain_scalar(input: &[u8], limits: &Limits) -> usize {
-    let [kind, first, ..] = input else { return 0 };
-    if *kind == b'$' {
-        let digit = first.wrapping_sub(b'0');
-        if !(1..=9).contains(&digit) {
-            return if input.starts_with(b"$-1\r\n") { 5 } else { 0 };
-        }
-        let mut length = usize::from(digit);
-        let mut at = 2;
-        while let Some(byte) = input.get(at) {
-            let digit = byte.wrapping_sub(b'0');
-            // Nine digits at most, so that no sum below overflows 32 bits.
-            if digit > 9 || at > 9 {
-                break;
-            }
-            length = length * 10 + usize::from(digit);
-            at += 1;
-        }
-        let end = at + 2 + length;
-        let whole = length <= limits.max_bulk && is_line_end(input, at) && is_line_end(input, end);
-        return if whole { end + 2 } else { 0 };
+    let [b'$', first, ..] = input else { return plain_line(input, limits) };
+    let digit = first.wrapping_sub(b'0');
+    if !(1..=9).contains(&digit) {
+        return if input.starts_with(b"$-1\r\n") { 5 } else { 0 };
     }
+    let mut length = usize::from(digit);
+    let mut at = 2;
+    while let Some(byte) = input.get(at) {
+        let digit = byte.wrapping_sub(b'0');
+        // Nine digits at most, so that nothing here overflows 32 bits.
+        if digit > 9 || at > 9 {
+            break;
+        }
+        length = length * 10 + usize::from(digit);
+        at += 1;
+    }
+    let Some([b'\r', b'\n', payload @ ..]) = input.get(at..) else { return 0 };
+    match payload.get(length..) {
+        Some([b'\r', b'\n', ..]) if length <= limits.max_bulk => at + length + 4,
+        _ => 0,
+    }
+}
+
+#[inline(never)]
+fn plain_line(input: &[u8], limits: &Limits) -> usize {
+    let [kind, first, ..] = input else { return 0 };
     let mut at = 1;
     match kind {
         b':' if first.is_ascii_digit() => {
@@ -846,12 +851,10 @@ fn plain_scalar(input: &[u8], limits: &Limits) -> usize {
         }
         _ => return 0,
     }
-    if at - 1 <= limits.max_line && is_line_end(input, at) { at + 2 } else { 0 }
-}
-
-#[inline]
-fn is_line_end(input: &[u8], at: usize) -> bool {
-    input.get(at..at + 2).is_some_and(|end| end == b"\r\n")
+    match input.get(at..) {
+        Some([b'\r', b'\n', ..]) if at - 1 <= limits.max_line => at + 2,
+        _ => 0,
+    }
 }
 
 impl Parser for Scanner<'_> {

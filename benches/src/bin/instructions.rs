@@ -45,6 +45,9 @@ const WORKS: &[Work] = &[
     work("framing, array of 16 B strings", "element", REPLIES, |n| whole(n, array(), scanner(), one))
         .at_most(110.0),
     work("framing, RESP3 maps", "node", MAPS * 37, |n| whole(n, maps(), scanner(), one)),
+    work("framing, pushed messages", "message", REPLIES, |n| {
+        whole(n, Workload::messages(REPLIES), scanner(), one);
+    }),
     work("framing and reading, small mixed replies", "reply", REPLIES, |n| {
         whole(n, mixed(), scanner(), read)
     })
