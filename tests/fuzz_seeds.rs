@@ -34,3 +34,8 @@ fn splits() {
 fn roundtrip() {
     run_seeds("roundtrip", fuzz::roundtrip::run);
 }
+
+#[test]
+fn connection() {
+    run_seeds("connection", fuzz::connection::run);
+}

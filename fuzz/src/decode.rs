@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
         loop {
             let input = &bytes[start..end];
             match scanner.parse(input) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     assert!(length > 0 && length <= input.len());
                     check(&settings, Frame::accepted(&input[..length]), 0);
                     start += length;

@@ -47,7 +47,7 @@ fn keep(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
         loop {
             let input = &bytes[start..end];
             match parser.parse(input) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     events.push(Event::Frame(input[..length].to_vec()));
                     start += length;
                 }
@@ -72,7 +72,7 @@ fn skip(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
         loop {
             let input = &bytes[start..end];
             match parser.parse(input) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     events.push(Event::Skipped(discarded + length));
                     start += length;
                     discarded = 0;
@@ -106,7 +106,7 @@ fn stream(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
         loop {
             let input = &bytes[start..end];
             match parser.parse(input) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     events.push(match text.take() {
                         Some(text) => Event::Text(text),
                         None => Event::Frame(input[..length].to_vec()),
@@ -143,7 +143,7 @@ fn squeeze(parser: &mut dyn Parser, bytes: &[u8], room: usize, whole: &[Event]) 
         loop {
             let input = &bytes[start..end];
             let event = match parser.parse(input) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     start += length;
                     Event::Skipped(std::mem::take(&mut discarded) + length)
                 }
