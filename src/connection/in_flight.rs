@@ -106,7 +106,7 @@ impl<'a> InFlight<'a> {
         Ticket { generation: self.generation, sequence: self.first.wrapping_add(self.length as u32 - 1) }
     }
 
-    /// The oldest slot; never a void one.
+    /// The oldest slot; never a void one, once expired ones have been reported.
     #[inline]
     pub(super) fn front(&self) -> Option<&Slot> {
         self.get(0)
@@ -139,8 +139,9 @@ impl<'a> InFlight<'a> {
         Some(slot)
     }
 
-    fn drop_void(&mut self) {
-        while self.front().is_some_and(|slot| slot.void) {
+    /// Drops void slots at the front, but for those whose expiry somebody has yet to hear of.
+    pub(super) fn drop_void(&mut self) {
+        while self.front().is_some_and(|slot| slot.void && !slot.expired) {
             self.pop_one();
         }
     }

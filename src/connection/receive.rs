@@ -299,10 +299,6 @@ impl<P: Parser> Connection<'_, P> {
         if slot.discarded || slot.internal {
             return None;
         }
-        if slot.expired {
-            // It came after all, between its deadline and the report of it.
-            self.expired = self.expired.saturating_sub(1);
-        }
         if slot.queued && !self.begins_with_error(length) {
             return Some(Found::Queued { ticket });
         }
@@ -435,10 +431,11 @@ impl<P: Parser> Connection<'_, P> {
             let Some(slot) = self.in_flight.get_mut(position) else { break };
             if slot.expired {
                 slot.expired = false;
+                slot.discarded = true;
+                let failure = Failure { reason: FailureReason::TimedOut, maybe_executed: !slot.void };
                 self.expired -= 1;
                 let ticket = self.in_flight.ticket_at(position);
-                let withdrawn = self.withdraw(position);
-                let failure = Failure { reason: FailureReason::TimedOut, maybe_executed: !withdrawn };
+                self.in_flight.drop_void();
                 return Some(Found::Failed { ticket, failure });
             }
         }

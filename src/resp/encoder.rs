@@ -223,8 +223,7 @@ impl<'b, 'a> Encoder<'b, 'a> {
     /// Appends a double.
     pub fn double(&mut self, value: f64) -> Result<(), Full> {
         if value.is_nan() {
-            // Display has it as `NaN`, which is no RESP.
-            return self.line(b',', b"nan");
+            return self.buffer.append(b",nan\r\n");
         }
         let mut text = ShortText { bytes: [0; 40], length: 0 };
         format_float(value, value.abs(), &mut text);

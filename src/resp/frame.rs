@@ -70,10 +70,10 @@ impl<'a> Frame<'a> {
     /// ```
     /// use redwire::resp::{Frame, Limits, Parser, Progress, Scanner};
     ///
-    /// let input = b":7\r\n+OK";
-    /// match Scanner::growing(Limits::default()).parse(input) {
-    ///     Ok(Progress::Frame { length }) => assert_eq!(Frame::accepted(&input[..length]).integer(), Some(7)),
-    ///     other => panic!("{other:?}"),
+    /// let mut scanner = Scanner::growing(Limits::default());
+    /// let received = b":7\r\n+OK\r\n";
+    /// if let Ok(Progress::Frame { length, .. }) = scanner.parse(received) {
+    ///     assert_eq!(Frame::accepted(&received[..length]).integer(), Some(7));
     /// }
     /// ```
     #[inline]
@@ -205,6 +205,13 @@ impl<'a> Frame<'a> {
     #[inline]
     pub(crate) fn walker(&self) -> Walker<'a> {
         Walker::new(self.bytes, self.nested)
+    }
+
+    /// The bytes without the pushes inside.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn pieces(&self) -> walk::Pieces<'a> {
+        let value = if self.kind() == Kind::Push { self.value_bytes().len() } else { 0 };
+        walk::Pieces::new(self.bytes, value)
     }
 
     /// The bytes from the value's own type byte on.

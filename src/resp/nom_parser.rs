@@ -30,7 +30,7 @@ use crate::storage::Storage;
 /// let mut levels = [Default::default(); 8];
 /// let mut parser = NomParser::new(&mut levels[..], Limits::default());
 /// assert_eq!(parser.parse(b"*2\r\n:1\r\n$5\r\nhel"), Ok(Progress::Incomplete { need: 4 }));
-/// assert_eq!(parser.parse(b"*2\r\n:1\r\n$5\r\nhello\r\n+OK"), Ok(Progress::Frame { length: 19 }));
+/// assert_eq!(parser.parse(b"*2\r\n:1\r\n$5\r\nhello\r\n+OK"), Ok(Progress::Frame { length: 19, push: false }));
 /// ```
 #[derive(Debug)]
 pub struct NomParser<'a> {
