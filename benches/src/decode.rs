@@ -6,7 +6,7 @@ use std::io::Read;
 
 use bytes::BytesMut;
 use redwire::reply::{DecodeError, FromReply, Reply};
-use redwire::resp::{Data, Frame, Kind, Limits, Parser, Progress, Scanner};
+use redwire::resp::{Data, Frame, Kind, Limits, NomParser, Parser, Progress, Scanner};
 use redwire::storage::Buffer;
 
 use crate::workload::{SEGMENT, Workload};
@@ -46,6 +46,13 @@ pub const DECODERS: &[Decoder] = &[
         name: "redwire Scanner, every value read",
         whole: Some(|w| frames(&mut scanner(), &w.bytes, read)),
         pieces: Some(|w| frames_in_pieces(&mut scanner(), &w.bytes, read)),
+        restarts: false,
+        resp3: true,
+    },
+    Decoder {
+        name: "redwire NomParser, frames only",
+        whole: Some(|w| frames(&mut NomParser::growing(Limits::default()), &w.bytes, |_| 1)),
+        pieces: Some(|w| frames_in_pieces(&mut NomParser::growing(Limits::default()), &w.bytes, |_| 1)),
         restarts: false,
         resp3: true,
     },
