@@ -165,7 +165,7 @@ pub trait Parser {
     /// streamed string. It holds until the frame ends.
     fn stream(&mut self, on: bool);
 
-    /// Chooses which types are legal from the next frame on.
+    /// Chooses which types are legal from the next value on. To be called between two frames.
     fn set_protocol(&mut self, protocol: Protocol);
 
     /// Starts anew at the beginning of a stream.
