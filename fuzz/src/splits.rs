@@ -150,7 +150,7 @@ fn squeeze(parser: &mut dyn Parser, bytes: &[u8], room: usize, whole: &[Event]) 
             let event = match parser.parse(input) {
                 Ok(Progress::Frame { length }) => {
                     start += length;
-                    Event::Skipped(std::mem::take(&mut discarded) + length)
+                    Event::Skipped(core::mem::take(&mut discarded) + length)
                 }
                 Ok(Progress::Push { start, end }) => Event::Push(input[start..end].to_vec()),
                 Ok(Progress::Incomplete { .. }) => {
