@@ -10,6 +10,7 @@
 mod encoder;
 mod error;
 mod frame;
+mod grammar;
 mod limits;
 mod nom_parser;
 mod scanner;
