@@ -96,11 +96,12 @@ fn skip(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
     events
 }
 
-/// Asks for the text of every frame in pieces.
+/// Asks for the text of every other frame in pieces, the first one included.
 fn stream(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
     let mut events = Vec::new();
     let mut start = 0;
     let mut text: Option<Vec<u8>> = None;
+    let mut asked = true;
     parser.stream(true);
     for &end in ends {
         loop {
@@ -112,7 +113,11 @@ fn stream(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
                         None => Event::Frame(input[..length].to_vec()),
                     });
                     start += length;
-                    parser.stream(true);
+                    // It is over with the frame.
+                    asked = !asked;
+                    if asked {
+                        parser.stream(true);
+                    }
                 }
                 Ok(Progress::Push { start, end }) => events.push(Event::Push(input[start..end].to_vec())),
                 Ok(Progress::Text { start: from, end: to }) => {
@@ -145,7 +150,7 @@ fn squeeze(parser: &mut dyn Parser, bytes: &[u8], room: usize, whole: &[Event]) 
             let event = match parser.parse(input) {
                 Ok(Progress::Frame { length, .. }) => {
                     start += length;
-                    Event::Skipped(std::mem::take(&mut discarded) + length)
+                    Event::Skipped(core::mem::take(&mut discarded) + length)
                 }
                 Ok(Progress::Push { start, end }) => Event::Push(input[start..end].to_vec()),
                 Ok(Progress::Incomplete { .. }) => {
@@ -192,17 +197,20 @@ fn skipped(whole: &[Event]) -> Vec<Event> {
 }
 
 fn streamed(whole: &[Event]) -> Vec<Event> {
-    whole
-        .iter()
-        .map(|event| match event {
-            Event::Frame(bytes) => match Frame::accepted(bytes).data() {
-                Data::BulkString(chunks) if chunks.total() > 0 => {
-                    Event::Text(chunks.flatten().copied().collect())
-                }
-                Data::VerbatimString { text, .. } if !text.is_empty() => Event::Text(text.to_vec()),
-                _ => event.clone(),
-            },
-            event => event.clone(),
-        })
-        .collect()
+    let mut asked = false;
+    let mut events = whole.to_vec();
+    for event in &mut events {
+        let Event::Frame(bytes) = event else { continue };
+        asked = !asked;
+        let text = match Frame::accepted(bytes).data() {
+            Data::BulkString(chunks) => chunks.flatten().copied().collect(),
+            Data::VerbatimString { text, .. } => text.to_vec(),
+            _ => continue,
+        };
+        // Nothing comes in no pieces.
+        if asked && !text.is_empty() {
+            *event = Event::Text(text);
+        }
+    }
+    events
 }

@@ -17,7 +17,7 @@ fn every_frame_of_the_corpus_is_written_as_its_value_tree() {
         let case = from_json(line);
         let written: Vec<Value> = written(&case).lines().map(from_json).collect();
         let outcomes =
-            std::iter::once(&case["expect"]).chain(case["also_ok"].as_array().into_iter().flatten());
+            core::iter::once(&case["expect"]).chain(case["also_ok"].as_array().into_iter().flatten());
         let accepted = outcomes.filter_map(|outcome| outcome.get("frames")).any(|frames| {
             let expected: Vec<Value> = frames.as_array().unwrap().iter().map(plain).collect();
             expected == written.iter().map(plain).collect::<Vec<_>>()
