@@ -97,6 +97,9 @@ impl<P: Parser> Connection<'_, P> {
                         continue;
                     }
                     self.skip_what_does_not_fit();
+                    if matches!(self.phase, Phase::Dead(_)) {
+                        continue;
+                    }
                     return None;
                 }
                 Err(error) => self.die(Death::Protocol(error)),
@@ -536,6 +539,10 @@ impl<P: Parser> Connection<'_, P> {
             skip.dropped += drop as u64;
         }
         self.receive.compact();
+        if self.receive.free().is_empty() {
+            // Not even a header fits; nothing more can be read.
+            self.die(Death::Capacity);
+        }
     }
 
     /// Whether the beginning of a frame says that it answers nothing.
