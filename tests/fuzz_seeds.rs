@@ -1,5 +1,7 @@
 //! Runs the bodies of the fuzz targets over their seeds, without a fuzzer.
 
+// There it is a library, whose items are public.
+#[allow(unreachable_pub)]
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 
@@ -33,4 +35,9 @@ fn splits() {
 #[test]
 fn roundtrip() {
     run_seeds("roundtrip", fuzz::roundtrip::run);
+}
+
+#[test]
+fn connection() {
+    run_seeds("connection", fuzz::connection::run);
 }

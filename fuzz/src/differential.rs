@@ -26,7 +26,7 @@ fn compare(settings: &Settings, bytes: &[u8], streaming: bool) {
             let progress = scanner.parse(input);
             assert_eq!(progress, nom.parse(input), "{settings:?} {}", input.escape_ascii());
             match progress {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     start += length;
                     scanner.stream(streaming);
                     nom.stream(streaming);

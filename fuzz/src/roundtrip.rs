@@ -21,7 +21,7 @@ fn accepted(bytes: &[u8]) {
     let mut rest = bytes;
     while let Ok(progress) = scanner.parse(rest) {
         let frame = match progress {
-            Progress::Frame { length } => {
+            Progress::Frame { length, .. } => {
                 let (frame, behind) = rest.split_at(length);
                 rest = behind;
                 Frame::accepted(frame)
@@ -57,7 +57,7 @@ fn command(data: &[u8]) {
 fn read(bytes: &[u8]) -> Frame<'_> {
     let mut scanner = Scanner::growing(Limits::default());
     match scanner.parse(bytes) {
-        Ok(Progress::Frame { length }) if length == bytes.len() => Frame::accepted(bytes),
+        Ok(Progress::Frame { length, .. }) if length == bytes.len() => Frame::accepted(bytes),
         other => panic!("{other:?} of {}", bytes.escape_ascii()),
     }
 }

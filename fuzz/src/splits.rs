@@ -47,7 +47,7 @@ fn keep(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
         loop {
             let input = &bytes[start..end];
             match parser.parse(input) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     events.push(Event::Frame(input[..length].to_vec()));
                     start += length;
                 }
@@ -72,7 +72,7 @@ fn skip(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
         loop {
             let input = &bytes[start..end];
             match parser.parse(input) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     events.push(Event::Skipped(discarded + length));
                     start += length;
                     discarded = 0;
@@ -96,23 +96,28 @@ fn skip(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
     events
 }
 
-/// Asks for the text of every frame in pieces.
+/// Asks for the text of every other frame in pieces, the first one included.
 fn stream(parser: &mut dyn Parser, bytes: &[u8], ends: &[usize]) -> Vec<Event> {
     let mut events = Vec::new();
     let mut start = 0;
     let mut text: Option<Vec<u8>> = None;
+    let mut asked = true;
     parser.stream(true);
     for &end in ends {
         loop {
             let input = &bytes[start..end];
             match parser.parse(input) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     events.push(match text.take() {
                         Some(text) => Event::Text(text),
                         None => Event::Frame(input[..length].to_vec()),
                     });
                     start += length;
-                    parser.stream(true);
+                    // It is over with the frame.
+                    asked = !asked;
+                    if asked {
+                        parser.stream(true);
+                    }
                 }
                 Ok(Progress::Push { start, end }) => events.push(Event::Push(input[start..end].to_vec())),
                 Ok(Progress::Text { start: from, end: to }) => {
@@ -143,9 +148,9 @@ fn squeeze(parser: &mut dyn Parser, bytes: &[u8], room: usize, whole: &[Event]) 
         loop {
             let input = &bytes[start..end];
             let event = match parser.parse(input) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     start += length;
-                    Event::Skipped(std::mem::take(&mut discarded) + length)
+                    Event::Skipped(core::mem::take(&mut discarded) + length)
                 }
                 Ok(Progress::Push { start, end }) => Event::Push(input[start..end].to_vec()),
                 Ok(Progress::Incomplete { .. }) => {
@@ -192,17 +197,20 @@ fn skipped(whole: &[Event]) -> Vec<Event> {
 }
 
 fn streamed(whole: &[Event]) -> Vec<Event> {
-    whole
-        .iter()
-        .map(|event| match event {
-            Event::Frame(bytes) => match Frame::accepted(bytes).data() {
-                Data::BulkString(chunks) if chunks.total() > 0 => {
-                    Event::Text(chunks.flatten().copied().collect())
-                }
-                Data::VerbatimString { text, .. } if !text.is_empty() => Event::Text(text.to_vec()),
-                _ => event.clone(),
-            },
-            event => event.clone(),
-        })
-        .collect()
+    let mut asked = false;
+    let mut events = whole.to_vec();
+    for event in &mut events {
+        let Event::Frame(bytes) = event else { continue };
+        asked = !asked;
+        let text = match Frame::accepted(bytes).data() {
+            Data::BulkString(chunks) => chunks.flatten().copied().collect(),
+            Data::VerbatimString { text, .. } => text.to_vec(),
+            _ => continue,
+        };
+        // Nothing comes in no pieces.
+        if asked && !text.is_empty() {
+            *event = Event::Text(text);
+        }
+    }
+    events
 }

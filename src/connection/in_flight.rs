@@ -18,7 +18,7 @@ pub struct Slot {
     pub(super) length: u32,
     /// Confirmations still to come; for SELECT the database.
     pub(super) count: u32,
-    /// An unsubscription from everything of its kind.
+    /// An unsubscription from everything of its kind: confirmed until the server has none left.
     pub(super) everything: bool,
     /// It was taken back before a byte of it was handed out.
     pub(super) void: bool,
@@ -123,6 +123,11 @@ impl<'a> InFlight<'a> {
 
     pub(super) fn ticket_at(&self, position: usize) -> Ticket {
         Ticket { generation: self.generation, sequence: self.first.wrapping_add(position as u32) }
+    }
+
+    /// The number of the oldest slot, and how many there are.
+    pub(super) fn sequences(&self) -> (u32, u32) {
+        (self.first, self.length as u32)
     }
 
     /// The number that the next slot gets.

@@ -10,6 +10,7 @@
 mod encoder;
 mod error;
 mod frame;
+mod grammar;
 mod limits;
 mod nom_parser;
 mod scanner;
@@ -167,7 +168,7 @@ pub trait Parser {
     /// streamed string. It holds until the frame ends.
     fn stream(&mut self, on: bool);
 
-    /// Chooses which types are legal from the next frame on.
+    /// Chooses which types are legal from the next value on. To be called between two frames.
     fn set_protocol(&mut self, protocol: Protocol);
 
     /// Starts anew at the beginning of a stream.

@@ -199,7 +199,9 @@ impl Server {
                     let given = words.iter().position(|word| word == "AUTH").map(|at| word(at + 2));
                     match given {
                         None => {
-                            return error("NOAUTH HELLO must be called with the client already authenticated");
+                            return error(
+                                "NOAUTH HELLO must be called with the client already authenticated",
+                            );
                         }
                         Some(given) if given != password => {
                             return error("WRONGPASS invalid username-password pair or user is disabled.");

@@ -73,7 +73,7 @@ fn separate(out: &mut impl Write, open: Option<&Open>) -> io::Result<()> {
 
 /// Begins the object of a value, or goes on behind its attributes.
 fn begin(out: &mut impl Write, attributed: &mut bool, open: Option<&Open>) -> io::Result<()> {
-    if std::mem::take(attributed) {
+    if core::mem::take(attributed) {
         return out.write_all(b"],");
     }
     separate(out, open)?;
@@ -156,7 +156,7 @@ fn write_chunks(out: &mut impl Write, chunks: Chunks<'_>) -> io::Result<()> {
 
 /// A JSON string, or `{"hex":".."}` for bytes that are not UTF-8.
 fn write_text(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    let Ok(text) = std::str::from_utf8(bytes) else {
+    let Ok(text) = core::str::from_utf8(bytes) else {
         out.write_all(b"{\"hex\":\"")?;
         bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
         return out.write_all(b"\"}");

@@ -91,7 +91,7 @@ fn decode(
     loop {
         loop {
             match parser.parse(received.filled()) {
-                Ok(Progress::Frame { length }) => {
+                Ok(Progress::Frame { length, .. }) => {
                     json::write_frame(out, &Frame::accepted(&received.filled()[..length]))?;
                     received.consume(length);
                 }
