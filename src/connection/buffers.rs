@@ -31,8 +31,8 @@ use crate::storage::{Buffer, Storage};
 pub struct Buffers<'a> {
     /// Received bytes, until the events they make are taken. The largest reply that comes in one piece.
     pub receive: Buffer<'a>,
-    /// Commands, until they are written. During the handshake it also takes the greeting: about 100 bytes and the
-    /// credentials.
+    /// Commands, until they are written. During the handshake it also takes the greeting: about 220 bytes, or 100 with
+    /// [`Config::no_library`](super::Config::no_library), and twice the client name, and the credentials.
     pub transmit: Buffer<'a>,
     /// One slot for each command that waits for its reply.
     pub in_flight: Storage<'a, Slot>,

@@ -62,14 +62,17 @@ fn allocations() -> Allocations {
     lines.collect()
 }
 
+/// Decodes a workload and gives a sum, so that nothing is left out.
+type Run = fn(&Workload) -> u64;
+
 fn decode(
     workload: &Workload,
     way: &str,
-    run: fn(&Decoder) -> Option<fn(&Workload) -> u64>,
+    run: fn(&Decoder) -> Option<Run>,
     wanted: impl Fn(&Decoder) -> bool,
     allocations: &Allocations,
 ) {
-    let decoders: Vec<(&Decoder, fn(&Workload) -> u64)> = DECODERS
+    let decoders: Vec<(&Decoder, Run)> = DECODERS
         .iter()
         .filter(|decoder| decoder.speaks(workload) && wanted(decoder))
         .filter_map(|decoder| Some((decoder, run(decoder)?)))
