@@ -9,7 +9,7 @@ use alloc::{
     vec::Vec,
 };
 
-use crate::resp::ArgumentWriter;
+use crate::{resp::ArgumentWriter, time::Duration};
 
 /// One argument: bytes, text, an integer or a float.
 ///
@@ -205,5 +205,147 @@ impl Arguments for () {
 
     fn count(&self) -> usize {
         0
+    }
+}
+
+/// Arguments behind their number, as in `EVAL script numkeys key ...`.
+pub(super) struct Counted<A>(pub(super) A);
+
+impl<A: Arguments> Arguments for Counted<A> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        out.unsigned(self.0.count() as u64);
+        self.0.write_arguments(out);
+    }
+
+    fn count(&self) -> usize {
+        self.0.count().saturating_add(1)
+    }
+}
+
+/// Pairs behind the number of pairs, as in `MSETEX numkeys key value ...`.
+pub(super) struct CountedPairs<A>(pub(super) A);
+
+impl<A: Arguments> Arguments for CountedPairs<A> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        out.unsigned((self.0.count() / 2) as u64);
+        self.0.write_arguments(out);
+    }
+
+    fn count(&self) -> usize {
+        self.0.count().saturating_add(1)
+    }
+}
+
+/// A duration in seconds, with a fraction where it has one: `5`, `0.25`.
+///
+/// It is rounded up to milliseconds, which is as fine as servers are. What was not zero thus stays so: zero is for ever.
+pub(super) struct Seconds(pub(super) Duration);
+
+impl Argument for Seconds {
+    fn write_argument(&self, out: &mut ArgumentWriter<'_, '_>) {
+        let milliseconds = u64::from(self.0.subsec_nanos().div_ceil(1_000_000));
+        let seconds = self.0.as_secs().saturating_add(milliseconds / 1000);
+        let fraction = milliseconds % 1000;
+        if fraction == 0 {
+            return out.unsigned(seconds);
+        }
+        // 20 digits, a point, and 3 digits: written from the end.
+        let mut text = [b'0'; 24];
+        let mut rest = fraction;
+        let mut start = text.len();
+        for (index, place) in text.iter_mut().enumerate().rev() {
+            if index == 20 {
+                *place = b'.';
+                rest = seconds;
+                continue;
+            }
+            *place = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            start = index;
+            if index < 20 && rest == 0 {
+                break;
+            }
+        }
+        out.bytes(text.get(start..).unwrap_or_default());
+    }
+}
+
+/// A duration in whole milliseconds, rounded up: zero is for ever, so what was not zero must not become it.
+pub(super) struct Milliseconds(pub(super) Duration);
+
+impl Argument for Milliseconds {
+    fn write_argument(&self, out: &mut ArgumentWriter<'_, '_>) {
+        let below_a_second = u64::from(self.0.subsec_nanos().div_ceil(1_000_000));
+        out.unsigned(self.0.as_secs().saturating_mul(1000).saturating_add(below_a_second));
+    }
+}
+
+/// What Redis has for true and false where an argument is a switch.
+pub(super) const fn on_off(on: bool) -> &'static str {
+    if on { "ON" } else { "OFF" }
+}
+
+/// What Redis has for true and false where an argument is an answer.
+pub(super) const fn yes_no(yes: bool) -> &'static str {
+    if yes { "YES" } else { "NO" }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::{command::cmd, resp::encode};
+
+    #[track_caller]
+    fn assert_words<A: Arguments>(arguments: A, words: &[&str]) {
+        assert_eq!(arguments.count(), words.len());
+        let mut expected = vec!["X"];
+        expected.extend(words);
+        assert_eq!(encode(&cmd("X").arg(arguments)), encode(expected.as_slice()));
+    }
+
+    #[test]
+    fn the_count_is_what_is_written() {
+        let strings = vec![String::from("a"), String::from("b")];
+        let map = BTreeMap::from([("f", 1), ("g", 2)]);
+        assert_words((), &[]);
+        assert_words("a", &["a"]);
+        assert_words(b"ab", &["ab"]);
+        assert_words(vec![b'a', b'b'], &["ab"]);
+        assert_words([b"ab", b"cd"], &["ab", "cd"]);
+        assert_words(&strings, &["a", "b"]);
+        assert_words(strings.as_slice(), &["a", "b"]);
+        assert_words(strings, &["a", "b"]);
+        let array = [String::from("a"), String::from("b")];
+        assert_words(&array, &["a", "b"]);
+        assert_words(array, &["a", "b"]);
+        assert_words([("f", 1), ("g", 2)], &["f", "1", "g", "2"]);
+        assert_words(vec![("f", 0.5)], &["f", "0.5"]);
+        assert_words(&map, &["f", "1", "g", "2"]);
+        assert_words(map, &["f", "1", "g", "2"]);
+        assert_words(("a", [1, 2], ("b", ())), &["a", "1", "2", "b"]);
+        assert_words([["a", "b"], ["c", "d"]], &["a", "b", "c", "d"]);
+        assert_words::<&[&str]>(&[], &[]);
+        assert_words(Counted(("a", ["b", "c"])), &["3", "a", "b", "c"]);
+        assert_words(Counted(()), &["0"]);
+        assert_words(CountedPairs([("f", 1), ("g", 2)]), &["2", "f", "1", "g", "2"]);
+    }
+
+    #[test]
+    fn durations_never_round_down_to_zero() {
+        for (duration, seconds, milliseconds) in [
+            (Duration::ZERO, "0", "0"),
+            (Duration::from_nanos(1), "0.001", "1"),
+            (Duration::from_millis(50), "0.050", "50"),
+            (Duration::from_micros(999_001), "1", "1000"),
+            (Duration::from_secs(5), "5", "5000"),
+            (Duration::from_millis(12_345), "12.345", "12345"),
+            (Duration::new(u64::MAX, 1), "18446744073709551615.001", "18446744073709551615"),
+            (Duration::MAX, "18446744073709551615", "18446744073709551615"),
+        ] {
+            assert_words(Seconds(duration), &[seconds]);
+            assert_words(Milliseconds(duration), &[milliseconds]);
+        }
     }
 }

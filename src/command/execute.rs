@@ -1,12 +1,44 @@
 //! Who runs commands: the executor traits, and the methods that every executor gets.
 
-use super::{Command, Fixed, Open, table::*};
+// All, since the docs of the methods link to other commands.
+use super::*;
 use crate::reply::FromReply;
 
 /// Runs commands whose reply type Redis fixes. Implemented for references to clients, pipelines and transactions.
 ///
 /// Executors are references (`&Client`, `&mut Pipeline`), which is why the methods take `self`. What comes out differs:
 /// a client gives a `Result`, a pipeline gives itself, so that calls chain.
+///
+/// ```
+/// use redwire::command::{Command, Commands, Executor, ExecutorAs, Fixed, Open};
+/// use redwire::reply::FromReply;
+/// use redwire::resp::{Encoder, encode};
+/// use redwire::storage::Buffer;
+///
+/// /// Writes commands one behind the other, to be sent later.
+/// struct Batch<'a>(Buffer<'a>);
+///
+/// impl Executor for &mut Batch<'_> {
+///     type Output<R> = Self;
+///
+///     fn run<C: Command<Reply = Fixed<R>>, R: for<'a> FromReply<'a>>(self, command: C) -> Self {
+///         Encoder::new(&mut self.0).command(&command).expect("the buffer grows");
+///         self
+///     }
+/// }
+///
+/// impl ExecutorAs<()> for &mut Batch<'_> {
+///     fn run_as<C: Command<Reply = Open>>(self, command: C) -> Self {
+///         Encoder::new(&mut self.0).command(&command).expect("the buffer grows");
+///         self
+///     }
+/// }
+///
+/// let mut batch = Batch(Buffer::growing(1 << 20));
+/// batch.incr("hits").expire("hits", 60).get("name");
+/// let words: [&[&str]; 3] = [&["INCR", "hits"], &["EXPIRE", "hits", "60"], &["GET", "name"]];
+/// assert_eq!(batch.0.filled(), words.map(encode).concat());
+/// ```
 pub trait Executor: Sized {
     /// What running a command with a reply of type `R` gives.
     type Output<R>;
@@ -29,14 +61,32 @@ pub trait ExecutorAs<R>: Executor {
         C: Command<Reply = Open>;
 }
 
-/// The commands as methods, on everything that runs commands.
+/// The commands as methods, on everything that runs commands. A method takes what the function of its name takes, and
+/// runs the command that this gives:
 ///
-/// ```ignore
-/// let hits = client.incr("hits")?;
-/// let name: Option<String> = client.get("name")?;
 /// ```
+/// use redwire::command::{Commands, ExecutorAs};
+///
+/// fn visit<E: ExecutorAs<String>>(count: E, name: E) -> (E::Output<i64>, E::Output<String>) {
+///     (count.incr("visits"), name.get("name"))
+/// }
+/// ```
+///
+/// A command with options is here in its plain form; with options it is a value to execute, as
+/// `client.execute(set("lock", token).ex(30).nx())`.
+///
+/// Commands that change the connection they run on (AUTH, SELECT, MULTI, WATCH, SUBSCRIBE, MONITOR, ...) are none of the
+/// methods, since a client may be shared, or have many connections; there are functions for them in
+/// [`command`](crate::command).
 pub trait Commands: Executor {
+    super::connection::connection_commands!(methods);
     super::strings::string_commands!(methods);
+    super::keys::key_commands!(methods);
+    super::hashes::hash_commands!(methods);
+    super::lists::list_commands!(methods);
+    super::pubsub::pubsub_commands!(methods);
+    super::scripting::scripting_commands!(methods);
+    super::server::server_commands!(methods);
 }
 
 impl<E: Executor> Commands for E {}

@@ -4,17 +4,63 @@
 //! a function that makes the command value ([`get`]) and a method on everything that runs commands ([`Commands::get`]).
 //! Nothing is generated for a command that nobody calls.
 //!
-//! What is not in a table goes through [`cmd`]: `cmd("OBJECT").arg("ENCODING").arg("key")`.
+//! A name is the one in Redis, in lower case. Words are joined with an underscore (`client_list`), and a keyword of Rust
+//! has one behind it (`type_`, `move_`). A command with options gives a builder:
+//!
+//! ```
+//! use redwire::command::set;
+//! use redwire::resp::encode;
+//!
+//! let command = set("lock", "token").ex(30).nx();
+//! assert_eq!(encode(&command), encode(&["SET", "lock", "token", "EX", "30", "NX"]));
+//! ```
+//!
+//! Options go over the wire in the order of the calls, and nothing checks here that they fit each other: the server
+//! answers a contradiction with a syntax error.
+//!
+//! What a reply is read as follows from what Redis says about it:
+//!
+//! | Redis | the reply is |
+//! |---|---|
+//! | a count, a length, a time, an identifier: never negative | `u64` |
+//! | an integer that may be negative | `i64` |
+//! | 0 or 1; OK or null | `bool` |
+//! | a floating point number | `f64` |
+//! | OK | `()` |
+//! | a value, an element, anything that may be null, a list, a map | what the caller asks for |
+//!
+//! Times to live are integers in the unit that the name or the option says: seconds or milliseconds. How long a command
+//! may block is a [`Duration`], and zero is for ever.
+//!
+//! What is not in a table goes through [`cmd`]: `cmd("MODULE.PUT").arg("key").arg(5)`.
 
-mod argument;
-mod execute;
+// First, since its macros are known only to what follows.
 #[macro_use]
 mod table;
+
+mod argument;
+mod connection;
+mod execute;
+mod hashes;
+mod keys;
+mod lists;
+mod pubsub;
+mod scripting;
+mod server;
 mod strings;
+mod transactions;
 
 pub use argument::{Argument, Arguments};
+pub use connection::*;
 pub use execute::{Commands, Executor, ExecutorAs};
+pub use hashes::*;
+pub use keys::*;
+pub use lists::*;
+pub use pubsub::*;
+pub use scripting::*;
+pub use server::*;
 pub use strings::*;
+pub use transactions::*;
 
 use core::marker::PhantomData;
 
@@ -69,6 +115,20 @@ pub enum Patience {
     Forever,
 }
 
+impl Patience {
+    /// The patience for a command that blocks for at most `timeout`, or for ever if it is zero.
+    ///
+    /// ```
+    /// use redwire::{command::Patience, time::Duration};
+    ///
+    /// assert_eq!(Patience::blocking(Duration::from_secs(5)), Patience::Longer(Duration::from_secs(5)));
+    /// assert_eq!(Patience::blocking(Duration::ZERO), Patience::Forever);
+    /// ```
+    pub const fn blocking(timeout: Duration) -> Self {
+        if timeout.is_zero() { Patience::Forever } else { Patience::Longer(timeout) }
+    }
+}
+
 impl<C: Command + ?Sized> Command for &C {
     type Reply = C::Reply;
 
@@ -119,10 +179,11 @@ impl<R> Gives<R> for Open {}
 /// use redwire::command::cmd;
 /// use redwire::resp::encode;
 ///
-/// let command = cmd("OBJECT").arg("FREQ").arg("key");
-/// assert_eq!(encode(&command), encode(&["OBJECT", "FREQ", "key"]));
+/// let command = cmd("MODULE.PUT").arg("key").arg(5);
+/// assert_eq!(encode(&command), encode(&["MODULE.PUT", "key", "5"]));
 /// ```
 #[derive(Clone, Copy)]
+#[must_use = "a command does nothing until it is executed"]
 pub struct Cmd<A, R> {
     arguments: A,
     patience: Patience,
@@ -144,11 +205,15 @@ impl<A: Arguments, R> Cmd<A, R> {
 
     /// Adds an argument, or several: `.arg("a")`, `.arg(5)`, `.arg(["a", "b"])`.
     pub fn arg<B: Arguments>(self, argument: B) -> Cmd<(A, B), R> {
+        self.option(argument)
+    }
+
+    /// Adds an argument that may change how the reply is read.
+    fn option<B: Arguments, Other>(self, argument: B) -> Cmd<(A, B), Other> {
         Cmd { arguments: (self.arguments, argument), patience: self.patience, reply: PhantomData }
     }
 
     /// Says how long the server may take for the reply.
-    #[must_use]
     pub fn patient(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self

@@ -378,3 +378,14 @@ impl<'a> FromReply<'a> for () {
         reply.skip()
     }
 }
+impl<'a> FromReply<'a> for u64 {
+    fn from_reply(_: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        Ok(1)
+    }
+}
+impl<'a, A: FromReply<'a>, B: FromReply<'a>> FromReply<'a> for (A, B) {
+    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+        let Reply { head, walker } = reply;
+        Ok((A::from_reply(Reply { head, walker })?, B::from_reply(Reply { head, walker })?))
+    }
+}
