@@ -15,3 +15,5 @@ pub mod resp;
 pub mod script;
 pub mod storage;
 pub mod time;
+#[cfg(feature = "alloc")]
+pub mod url;

@@ -19,8 +19,13 @@
 mod collections;
 mod error;
 mod scalars;
+pub mod text;
+#[cfg(feature = "alloc")]
+mod value;
 
 pub use error::{DecodeError, Mismatch, MismatchReason};
+#[cfg(feature = "alloc")]
+pub use value::Value;
 
 use crate::resp::{Body, Chunks, ErrorReply, Frame, Head, Kind, Walker, split_verbatim};
 use error::{count, mismatch};
@@ -84,7 +89,7 @@ impl<'a> Frame<'a> {
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
     #[inline]
     pub fn decode<T: FromReply<'a>>(&self) -> Result<T, DecodeError<'a>> {
-        T::from_reply(Reply::next(&mut self.walker()))
+        read_other(&mut self.walker())
     }
 }
 
@@ -101,13 +106,6 @@ pub struct Reply<'r, 'a> {
 }
 
 impl<'r, 'a> Reply<'r, 'a> {
-    #[inline]
-    fn next(walker: &'r mut Walker<'a>) -> Self {
-        let start = walker.rest();
-        let head = walker.head();
-        Reply { start, head, walker }
-    }
-
     /// The type of the value.
     #[inline]
     pub fn kind(&self) -> Kind {
@@ -300,6 +298,10 @@ pub struct ReplyElements<'r, 'a> {
 impl<'a> ReplyElements<'_, 'a> {
     /// Reads the next element; `None` behind the last. After an error the one that follows can be read all the same.
     #[inline]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "what an iterator gives has one type, here each call chooses"
+    )]
     pub fn next<T: FromReply<'a>>(&mut self) -> Option<Result<T, DecodeError<'a>>> {
         self.remaining = self.remaining.checked_sub(1)?;
         // The element before may have been left unread in part.
@@ -309,15 +311,7 @@ impl<'a> ReplyElements<'_, 'a> {
             return Some(T::from_reply(Reply { start: &[], head: PAIR_IN_A_ROW, walker: &mut *self.walker }));
         }
         self.due = self.due.saturating_sub(1);
-        // Most elements are bulk strings; a loop over them gets by without looking at the kind again.
-        let start = self.walker.rest();
-        Some(match self.walker.bulk() {
-            Some(text) => {
-                let head = Head { kind: Kind::BulkString, body: Body::Text(text) };
-                T::from_reply(Reply { start, head, walker: &mut *self.walker })
-            }
-            None => read_next(&mut *self.walker),
-        })
+        Some(read(&mut *self.walker))
     }
 
     /// How many elements are still to be read.
@@ -337,9 +331,24 @@ impl<'a> ReplyElements<'_, 'a> {
     }
 }
 
+/// Reads the next value. Most are bulk strings; a loop over these gets by without looking at the kind again.
+#[inline]
+fn read<'a, T: FromReply<'a>>(walker: &mut Walker<'a>) -> Result<T, DecodeError<'a>> {
+    let start = walker.rest();
+    match walker.bulk() {
+        Some(text) => {
+            let head = Head { kind: Kind::BulkString, body: Body::Text(text) };
+            T::from_reply(Reply { start, head, walker })
+        }
+        None => read_other(walker),
+    }
+}
+
 #[inline(never)]
-fn read_next<'a, T: FromReply<'a>>(walker: &mut Walker<'a>) -> Result<T, DecodeError<'a>> {
-    T::from_reply(Reply::next(walker))
+fn read_other<'a, T: FromReply<'a>>(walker: &mut Walker<'a>) -> Result<T, DecodeError<'a>> {
+    let start = walker.rest();
+    let head = walker.head();
+    T::from_reply(Reply { start, head, walker })
 }
 
 /// The value untyped, attributes included; an error too.

@@ -4,7 +4,9 @@
 use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::num::IntErrorKind;
 
-use super::error::{count, mismatch};
+#[cfg(feature = "alloc")]
+use super::error::count;
+use super::error::mismatch;
 use super::{DecodeError, FromReply, MismatchReason, Reply};
 use crate::resp::{Body, Kind, parse_integer};
 

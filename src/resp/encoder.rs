@@ -222,6 +222,9 @@ impl<'b, 'a> Encoder<'b, 'a> {
 
     /// Appends a double.
     pub fn double(&mut self, value: f64) -> Result<(), Full> {
+        if value.is_nan() {
+            return self.buffer.append(b",nan\r\n");
+        }
         let mut text = ShortText { bytes: [0; 40], length: 0 };
         format_float(value, value.abs(), &mut text);
         self.line(b',', text.as_bytes())

@@ -208,6 +208,13 @@ impl<'a> Frame<'a> {
         Walker::new(self.bytes, self.nested)
     }
 
+    /// The bytes without the pushes inside.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn pieces(&self) -> walk::Pieces<'a> {
+        let value = if self.kind() == Kind::Push { self.value_bytes().len() } else { 0 };
+        walk::Pieces::new(self.bytes, value)
+    }
+
     /// The bytes from the value's own type byte on.
     fn value_bytes(&self) -> &'a [u8] {
         let mut bytes = self.bytes;

@@ -326,6 +326,42 @@ pub(crate) fn skip_value(bytes: &[u8]) -> &[u8] {
     skip_values(bytes, 1)
 }
 
+/// The bytes of a frame between the pushes inside it.
+#[cfg(feature = "alloc")]
+pub(crate) struct Pieces<'a> {
+    rest: &'a [u8],
+    /// How many bytes are left where the push begins that is the value itself.
+    value: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> Pieces<'a> {
+    /// The pieces of `frame`. If it is a push, that begins where only `value` bytes are left.
+    pub(crate) fn new(frame: &'a [u8], value: usize) -> Self {
+        Pieces { rest: frame, value }
+    }
+
+    fn at_push(&self) -> bool {
+        self.rest.first() == Some(&b'>') && self.rest.len() != self.value
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while self.at_push() {
+            self.rest = skip_value(self.rest);
+        }
+        let start = self.rest;
+        while !self.rest.is_empty() && !self.at_push() {
+            self.rest = split_token(self.rest).1;
+        }
+        start.get(..start.len() - self.rest.len()).filter(|piece| !piece.is_empty())
+    }
+}
+
 /// What follows the value that comes after attributes and pushes.
 fn skip_attributed(mut bytes: &[u8]) -> &[u8] {
     while matches!(bytes.first(), Some(b'|' | b'>')) {
