@@ -1,6 +1,33 @@
-//! stub
+//! A Redis protocol engine that does no IO.
+//!
+//! It turns commands into bytes and bytes into events, for RESP2 and RESP3, and never touches a socket, a clock or a
+//! thread: bytes in, bytes out, time in. It needs no std, no unsafe and no allocator. Transports that drive it are crates
+//! of their own; `redwire-std` is the one with blocking sockets.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`connection`] | the state machine of one link: handshake, pipeline, transactions, subscriptions, scripts, timers |
+//! | [`command`] | commands as values, and as methods of everything that runs commands |
+//! | [`reply`] | replies as Rust types |
+//! | [`resp`] | the wire: parsers, frames, encoder |
+//! | [`script`] | Lua scripts and their digests |
+//! | [`storage`] | memory that the caller lends, or that grows |
+//! | [`time`] | moments that the caller passes in |
+#![cfg_attr(feature = "alloc", doc = "| [`url`] | where to connect, from a URL |")]
+//!
+//! # Features
+//!
+//! All are additive, and none changes what the engine does.
+//!
+//! - `std` (default): hash maps as replies and arguments. Implies `alloc`.
+//! - `alloc`: buffers that grow, owned replies, [`reply::Value`](reply).
+//! - `defmt`, `log`: the engine logs what it does; public types implement `defmt::Format`.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(test),
+    warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

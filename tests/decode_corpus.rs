@@ -133,7 +133,7 @@ impl Case {
             .iter()
             .map(|bytes| tree(&Frame::read(bytes, Limits::default().bulk(usize::MAX)).unwrap()))
             .collect();
-        let accepted = std::iter::once(&self.expect).chain(&self.also_ok).any(|expected| {
+        let accepted = core::iter::once(&self.expect).chain(&self.also_ok).any(|expected| {
             let kind = expected.get("error").and_then(Value::as_str);
             let offset = expected.get("offset").and_then(Value::as_u64);
             expected["end"] == outcome.end
@@ -208,7 +208,7 @@ fn tree(frame: &Frame<'_>) -> Value {
         node.insert("v".into(), value);
     }
     if let Data::VerbatimString { format, .. } = frame.data() {
-        node.insert("fmt".into(), json!(std::str::from_utf8(&format).unwrap()));
+        node.insert("fmt".into(), json!(core::str::from_utf8(&format).unwrap()));
     }
     if let Some(code) = frame.error().and_then(|error| error.code_text()) {
         node.insert("code".into(), json!(code));
@@ -254,7 +254,7 @@ fn same(expected: &Value, actual: &Value) -> bool {
 }
 
 fn text(bytes: &[u8]) -> Value {
-    match std::str::from_utf8(bytes) {
+    match core::str::from_utf8(bytes) {
         Ok(text) => json!(text),
         Err(_) => json!({ "hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() }),
     }
@@ -262,5 +262,8 @@ fn text(bytes: &[u8]) -> Value {
 
 fn from_hex(text: &Value) -> Vec<u8> {
     let digits = text.as_str().unwrap().as_bytes();
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }

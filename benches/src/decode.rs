@@ -6,7 +6,7 @@ use std::io::Read;
 
 use bytes::BytesMut;
 use redwire::reply::{DecodeError, FromReply, Reply};
-use redwire::resp::{Data, Frame, Kind, Limits, Parser, Progress, Scanner};
+use redwire::resp::{Data, Frame, Kind, Limits, NomParser, Parser, Progress, Scanner};
 use redwire::storage::Buffer;
 
 use crate::workload::{SEGMENT, Workload};
@@ -26,6 +26,13 @@ pub struct Decoder {
     pub resp3: bool,
 }
 
+impl Decoder {
+    /// Whether it can decode a workload.
+    pub fn speaks(&self, workload: &Workload) -> bool {
+        self.resp3 || !workload.resp3
+    }
+}
+
 /// All decoders, in the order of the tables.
 pub const DECODERS: &[Decoder] = &[
     Decoder {
@@ -39,6 +46,13 @@ pub const DECODERS: &[Decoder] = &[
         name: "redwire Scanner, every value read",
         whole: Some(|w| frames(&mut scanner(), &w.bytes, read)),
         pieces: Some(|w| frames_in_pieces(&mut scanner(), &w.bytes, read)),
+        restarts: false,
+        resp3: true,
+    },
+    Decoder {
+        name: "redwire NomParser, frames only",
+        whole: Some(|w| frames(&mut NomParser::growing(Limits::default()), &w.bytes, |_| 1)),
+        pieces: Some(|w| frames_in_pieces(&mut NomParser::growing(Limits::default()), &w.bytes, |_| 1)),
         restarts: false,
         resp3: true,
     },
@@ -64,7 +78,7 @@ pub const DECODERS: &[Decoder] = &[
         resp3: true,
     },
     Decoder {
-        name: "redis-protocol decode_bytes_mut",
+        name: "redis-protocol decode_bytes_mut, input copied",
         whole: Some(|w| bytes_frames(&mut BytesMut::from(&w.bytes[..]), w.resp3)),
         pieces: Some(bytes_frames_in_pieces),
         restarts: true,
@@ -150,7 +164,7 @@ impl<'a> FromReply<'a> for Sum {
             Kind::BulkString | Kind::SimpleString => reply.bytes()?.len() as u64,
             Kind::Double => f64::from_reply(reply)? as u64,
             Kind::Boolean => u64::from(bool::from_reply(reply)?),
-            Kind::Array | Kind::Map | Kind::Set => sum_of_elements(reply)?,
+            Kind::Array | Kind::Map | Kind::Set | Kind::Push => sum_of_elements(reply)?,
             _ => 0,
         }))
     }

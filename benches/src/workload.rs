@@ -85,6 +85,16 @@ impl Workload {
             resp3: true,
         }
     }
+
+    /// A5: `count` messages of a subscription, as RESP3 pushes, each of three strings.
+    pub fn messages(count: usize) -> Self {
+        let mut bytes = Vec::new();
+        for index in 0..count {
+            bytes.extend_from_slice(b">3\r\n$7\r\nmessage\r\n$7\r\nchannel\r\n");
+            bulk(&mut bytes, format!("message:{index:08}").as_bytes());
+        }
+        Workload { name: "A5 pushed messages", bytes, replies: count, nodes: count * 4, resp3: true }
+    }
 }
 
 /// Appends a bulk string.

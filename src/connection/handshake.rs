@@ -28,16 +28,14 @@ enum Step {
 pub(super) struct Handshake {
     step: Step,
     pub(super) deadline: Instant,
-    /// Which kind of subscriptions is being restored, how many of it were sent, how many confirmations are to come.
-    kind: usize,
-    sent: usize,
+    /// Confirmations of a SUBSCRIBE that are to come, and that have come.
     awaited: usize,
     restored: usize,
 }
 
 impl Handshake {
     pub(super) const fn new() -> Self {
-        Handshake { step: Step::Hello, deadline: NEVER, kind: 0, sent: 0, awaited: 0, restored: 0 }
+        Handshake { step: Step::Hello, deadline: NEVER, awaited: 0, restored: 0 }
     }
 }
 
@@ -50,6 +48,7 @@ impl<P: Parser> Connection<'_, P> {
         self.phase = Phase::Handshake;
         self.gate = Some(0);
         self.handshake = Handshake::new();
+        self.subscriptions.begin_restore();
         self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
         self.protocol = Protocol::Resp2;
         if self.config.protocol == Protocol::Resp3 {
@@ -106,25 +105,22 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Sends the next SUBSCRIBE of what has to be restored, or ends the handshake.
     fn restore_subscriptions(&mut self) {
-        while let Some(&kind) = SubscriptionKind::ALL.get(self.handshake.kind) {
-            let total = self.subscriptions.count(kind);
-            if self.handshake.sent < total {
-                let command =
-                    self.subscriptions.resubscribe(kind, self.handshake.sent, self.transmit.available());
-                let take = command.take;
+        let in_flight = self.in_flight.sequences();
+        let sent = |sequence: u32| sequence.wrapping_sub(in_flight.0) < in_flight.1;
+        for kind in SubscriptionKind::ALL {
+            let command = self.subscriptions.resubscribe(kind, self.transmit.available(), sent);
+            let take = command.take;
+            if take > 0 {
                 let before = self.transmit.len();
-                let written = Encoder::new(&mut self.transmit).command(&command);
-                if written.is_err() {
+                if Encoder::new(&mut self.transmit).command(&command).is_err() {
                     self.die(Death::Capacity);
                     return;
                 }
+                self.subscriptions.mark_restored(kind, take, sent);
                 self.open_gate_for(before);
-                self.handshake.sent += take;
                 self.handshake.awaited = take;
                 return;
             }
-            self.handshake.kind += 1;
-            self.handshake.sent = 0;
         }
         if self.gate != Some(0) {
             // The server has answered what it has not been sent yet.

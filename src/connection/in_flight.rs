@@ -18,7 +18,7 @@ pub struct Slot {
     pub(super) length: u32,
     /// Confirmations still to come; for SELECT the database.
     pub(super) count: u32,
-    /// An unsubscription from everything of its kind.
+    /// An unsubscription from everything of its kind: confirmed until the server has none left.
     pub(super) everything: bool,
     /// It was taken back before a byte of it was handed out.
     pub(super) void: bool,
@@ -106,7 +106,7 @@ impl<'a> InFlight<'a> {
         Ticket { generation: self.generation, sequence: self.first.wrapping_add(self.length as u32 - 1) }
     }
 
-    /// The oldest slot; never a void one.
+    /// The oldest slot; never a void one, once expired ones have been reported.
     #[inline]
     pub(super) fn front(&self) -> Option<&Slot> {
         self.get(0)
@@ -125,6 +125,11 @@ impl<'a> InFlight<'a> {
         Ticket { generation: self.generation, sequence: self.first.wrapping_add(position as u32) }
     }
 
+    /// The number of the oldest slot, and how many there are.
+    pub(super) fn sequences(&self) -> (u32, u32) {
+        (self.first, self.length as u32)
+    }
+
     /// The number that the next slot gets.
     pub(super) fn next_sequence(&self) -> u32 {
         self.first.wrapping_add(self.length as u32)
@@ -139,8 +144,9 @@ impl<'a> InFlight<'a> {
         Some(slot)
     }
 
-    fn drop_void(&mut self) {
-        while self.front().is_some_and(|slot| slot.void) {
+    /// Drops void slots at the front, but for those whose expiry somebody has yet to hear of.
+    pub(super) fn drop_void(&mut self) {
+        while self.front().is_some_and(|slot| slot.void && !slot.expired) {
             self.pop_one();
         }
     }

@@ -222,9 +222,8 @@ pub struct Connection<'a, P = Scanner<'a>> {
     handed_out: u32,
     /// Keys are being watched when the server has worked through all that was sent.
     watching: bool,
-    /// Channels and patterns, and shard channels, that the server has confirmed to be active.
-    active: i64,
-    active_shards: i64,
+    /// How many channels, patterns and shard channels the server has confirmed, by kind.
+    active: [i64; 3],
     monitoring: bool,
     database: u32,
     /// The database that a SELECT in a transaction chooses if EXEC succeeds.
@@ -290,8 +289,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             queued: 0,
             handed_out: 0,
             watching: false,
-            active: 0,
-            active_shards: 0,
+            active: [0; 3],
             monitoring: false,
             transaction_database: None,
             release: 0,
@@ -439,8 +437,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             return Ok(names > 0);
         }
         if names == 0 {
-            // One confirmation for each that there is, and one that says null when there is none.
-            slot.count = u32::try_from(self.subscriptions.count(kind)).unwrap_or(u32::MAX).max(1);
+            // One confirmation for each that the server has then, or one that says null when it has none.
             slot.everything = true;
             self.subscriptions.remove_all(kind);
         } else {
@@ -652,8 +649,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             && !self.watching
             && !self.ended
             && self.subscriptions.total() == 0
-            && self.active == 0
-            && self.active_shards == 0
+            && self.active == [0; 3]
             && self.database == self.config.database
     }
 

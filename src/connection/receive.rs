@@ -207,8 +207,7 @@ impl<P: Parser> Connection<'_, P> {
     /// Whether the server can send messages of itself, or confirmations are due.
     fn expects_messages(&self) -> bool {
         let confirming = |verb| matches!(verb, Verb::Subscribe | Verb::Unsubscribe);
-        self.active > 0
-            || self.active_shards > 0
+        self.active != [0; 3]
             || self.phase == Phase::Handshake
             || self.in_flight.front().is_some_and(|slot| confirming(slot.verb))
     }
@@ -223,11 +222,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         match confirmation(frame) {
             Some(Confirmation { kind, subscribed, name, count }) => {
-                if kind == SubscriptionKind::Shard {
-                    self.active_shards = count;
-                } else {
-                    self.active = count;
-                }
+                count_active(&mut self.active, kind, count);
                 let expected = if subscribed { Verb::Subscribe } else { Verb::Unsubscribe };
                 let slot = self
                     .in_flight
@@ -241,14 +236,14 @@ impl<P: Parser> Connection<'_, P> {
                     }
                     return Some(Found::Subscription { ticket: None, start, end, last: true });
                 }
-                self.confirm(start, end)
+                self.confirm(kind, start, end)
             }
             None => Some(Found::Push { start, end }),
         }
     }
 
     /// A confirmation for the command at the front, or for the handshake.
-    fn confirm(&mut self, start: usize, end: usize) -> Option<Found> {
+    fn confirm(&mut self, kind: SubscriptionKind, start: usize, end: usize) -> Option<Found> {
         if self.phase == Phase::Handshake {
             if !self.handshake_confirmed() {
                 self.die(Death::OutOfStep);
@@ -257,16 +252,16 @@ impl<P: Parser> Connection<'_, P> {
             return Some(Found::Subscription { ticket: None, start, end, last: self.phase == Phase::Ready });
         }
         let ticket = self.in_flight.front_ticket();
-        let Some(slot) = self.in_flight.front_mut() else {
+        let none_left = self.active.get(kind as usize) == Some(&0);
+        let slot = self.in_flight.front_mut().filter(|slot| {
+            matches!(slot.verb, Verb::Subscribe | Verb::Unsubscribe) && slot.subscription == kind
+        });
+        let Some(slot) = slot else {
             self.die(Death::OutOfStep);
             return None;
         };
-        if !matches!(slot.verb, Verb::Subscribe | Verb::Unsubscribe) || slot.count == 0 {
-            self.die(Death::OutOfStep);
-            return None;
-        }
-        slot.count -= 1;
-        let last = slot.count == 0;
+        slot.count = slot.count.saturating_sub(1);
+        let last = if slot.everything { none_left } else { slot.count == 0 };
         let ticket = (!slot.discarded).then_some(ticket);
         if last {
             self.in_flight.pop();
@@ -298,10 +293,6 @@ impl<P: Parser> Connection<'_, P> {
         }
         if slot.discarded || slot.internal {
             return None;
-        }
-        if slot.expired {
-            // It came after all, between its deadline and the report of it.
-            self.expired = self.expired.saturating_sub(1);
         }
         if slot.queued && !self.begins_with_error(length) {
             return Some(Found::Queued { ticket });
@@ -385,8 +376,7 @@ impl<P: Parser> Connection<'_, P> {
                     return Some(Death::OutOfStep);
                 }
                 self.monitoring = false;
-                self.active = 0;
-                self.active_shards = 0;
+                self.active = [0; 3];
                 self.database = self.config.database;
                 let now = self.timers.last_received;
                 self.begin_handshake(now);
@@ -414,16 +404,7 @@ impl<P: Parser> Connection<'_, P> {
     /// A SUBSCRIBE was refused as a whole: its names are not subscribed to.
     fn subscription_refused(&mut self, slot: super::Slot) {
         let sequence = self.in_flight.front_ticket().sequence;
-        let removed = self.subscriptions.remove_added_by(slot.subscription, sequence) as u32;
-        // An unsubscription from everything behind it has counted on them.
-        for position in 1..self.in_flight.len() {
-            if let Some(later) = self.in_flight.get_mut(position) {
-                if later.everything && later.subscription == slot.subscription {
-                    later.count = later.count.saturating_sub(slot.count.max(removed)).max(1);
-                    break;
-                }
-            }
-        }
+        self.subscriptions.remove_added_by(slot.subscription, sequence);
         if matches!(self.mode, Mode::Subscribed | Mode::Ready) {
             self.mode_by_subscriptions();
         }
@@ -435,10 +416,11 @@ impl<P: Parser> Connection<'_, P> {
             let Some(slot) = self.in_flight.get_mut(position) else { break };
             if slot.expired {
                 slot.expired = false;
+                slot.discarded = true;
+                let failure = Failure { reason: FailureReason::TimedOut, maybe_executed: !slot.void };
                 self.expired -= 1;
                 let ticket = self.in_flight.ticket_at(position);
-                let withdrawn = self.withdraw(position);
-                let failure = Failure { reason: FailureReason::TimedOut, maybe_executed: !withdrawn };
+                self.in_flight.drop_void();
                 return Some(Found::Failed { ticket, failure });
             }
         }
@@ -503,8 +485,7 @@ impl<P: Parser> Connection<'_, P> {
         self.gate = Some(0);
         self.handed_out = self.queued;
         self.watching = false;
-        self.active = 0;
-        self.active_shards = 0;
+        self.active = [0; 3];
         self.monitoring = false;
         self.transaction_database = None;
         self.ended = false;
@@ -567,6 +548,17 @@ impl<P: Parser> Connection<'_, P> {
                 && (begins(b"*3\r\n$7\r\nmessage")
                     || begins(b"*4\r\n$8\r\npmessage")
                     || begins(b"*3\r\n$8\r\nsmessage")))
+    }
+}
+
+/// Keeps how many subscriptions of each kind the server has: it counts channels and patterns together, shard channels by
+/// themselves.
+fn count_active(active: &mut [i64; 3], kind: SubscriptionKind, count: i64) {
+    let [channels, patterns, shards] = active;
+    match kind {
+        SubscriptionKind::Channel => *channels = count.saturating_sub(*patterns).max(0),
+        SubscriptionKind::Pattern => *patterns = count.saturating_sub(*channels).max(0),
+        SubscriptionKind::Shard => *shards = count.max(0),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the user is subscribed to: the set that a reconnect has to restore.
+//! What the user is subscribed to: the set that the handshake restores on every new stream.
 
 use super::SubscriptionKind;
 use crate::command::{Arguments, Command, Open};
@@ -6,7 +6,7 @@ use crate::resp::ArgumentWriter;
 use crate::storage::{Full, Storage};
 
 /// Names by kind, one after the other in one piece of memory:
-/// kind (1 byte), number of the slot that added it (4), length (4), name.
+/// kind and mark (1 byte), number of the slot that added it (4), length (4), name.
 #[derive(Debug)]
 pub(super) struct Subscriptions<'a> {
     memory: Storage<'a, u8>,
@@ -17,8 +17,12 @@ pub(super) struct Subscriptions<'a> {
 /// What an entry takes besides its name, in bytes.
 pub(super) const ENTRY_OVERHEAD: usize = 9;
 
+/// In the byte of the kind: the handshake has restored the name.
+const RESTORED: u8 = 0x80;
+
 struct Entry<'e> {
     kind: u8,
+    restored: bool,
     added_by: u32,
     name: &'e [u8],
 }
@@ -44,7 +48,7 @@ impl<'a> Subscriptions<'a> {
 
     /// Adds a name unless it is there.
     pub(super) fn insert(&mut self, kind: SubscriptionKind, name: &[u8], added_by: u32) -> Result<(), Full> {
-        if self.entries().any(|(_, entry)| entry.kind == kind as u8 && entry.name == name) {
+        if self.entries().any(|entry| entry.kind == kind as u8 && entry.name == name) {
             return Ok(());
         }
         let length = u32::try_from(name.len()).map_err(|_| Full)?;
@@ -83,41 +87,78 @@ impl<'a> Subscriptions<'a> {
 
     /// The names of a kind.
     pub(super) fn names(&self, kind: SubscriptionKind) -> impl Iterator<Item = &[u8]> {
-        self.entries().filter(move |(_, entry)| entry.kind == kind as u8).map(|(_, entry)| entry.name)
+        self.entries().filter(move |entry| entry.kind == kind as u8).map(|entry| entry.name)
     }
 
     pub(super) fn longest_name(&self) -> usize {
-        self.entries().map(|(_, entry)| entry.name.len()).max().unwrap_or(0)
+        self.entries().map(|entry| entry.name.len()).max().unwrap_or(0)
     }
 
-    /// The command that subscribes again to the names of a kind from the `skip`th on, as many as fit into `room` bytes
-    /// (but one at least), and their number.
-    pub(super) fn resubscribe(
+    /// Forgets what was restored on an earlier stream.
+    pub(super) fn begin_restore(&mut self) {
+        self.mark(|_| true, |byte| byte & !RESTORED);
+    }
+
+    /// The command that subscribes again to names of a kind that have not been restored, as many as fit into `room`
+    /// bytes, but one at least. What a slot in flight subscribes to is left to it: `sent` says which slots these are.
+    pub(super) fn resubscribe<F: Fn(u32) -> bool + Copy>(
         &self,
         kind: SubscriptionKind,
-        skip: usize,
         room: usize,
-    ) -> Resubscribe<'_, 'a> {
+        sent: F,
+    ) -> Resubscribe<'_, 'a, F> {
+        let mut command = Resubscribe { subscriptions: self, kind, sent, take: 0 };
         let mut left = room.saturating_sub(32);
-        let mut take = 0;
-        for name in self.names(kind).skip(skip) {
-            let cost = name.len() + 16;
-            if take > 0 && cost > left {
+        for name in self.unrestored(kind, sent) {
+            let cost = name.len().saturating_add(16);
+            if command.take > 0 && cost > left {
                 break;
             }
             left = left.saturating_sub(cost);
-            take += 1;
+            command.take += 1;
         }
-        Resubscribe { subscriptions: self, kind, skip, take }
+        command
     }
 
-    fn entries(&self) -> impl Iterator<Item = (usize, Entry<'_>)> {
-        let memory = self.memory.as_slice().get(..self.used).unwrap_or_default();
+    /// Marks the first `take` names that [`resubscribe`](Self::resubscribe) has taken.
+    pub(super) fn mark_restored(&mut self, kind: SubscriptionKind, take: usize, sent: impl Fn(u32) -> bool) {
+        let left = core::cell::Cell::new(take);
+        self.mark(
+            |entry| {
+                let due =
+                    entry.kind == kind as u8 && !entry.restored && !sent(entry.added_by) && left.get() > 0;
+                left.set(left.get() - usize::from(due));
+                due
+            },
+            |byte| byte | RESTORED,
+        );
+    }
+
+    fn unrestored(&self, kind: SubscriptionKind, sent: impl Fn(u32) -> bool) -> impl Iterator<Item = &[u8]> {
+        self.entries()
+            .filter(move |entry| entry.kind == kind as u8 && !entry.restored && !sent(entry.added_by))
+            .map(|entry| entry.name)
+    }
+
+    fn mark(&mut self, matches: impl Fn(&Entry<'_>) -> bool, change: impl Fn(u8) -> u8) {
         let mut at = 0;
+        while let Some(entry) = self.memory.as_slice().get(at..self.used).and_then(read_entry) {
+            let end = at + ENTRY_OVERHEAD + entry.name.len();
+            if matches(&entry) {
+                if let Some(byte) = self.memory.as_mut_slice().get_mut(at) {
+                    *byte = change(*byte);
+                }
+            }
+            at = end;
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let mut rest = self.memory.as_slice().get(..self.used).unwrap_or_default();
         core::iter::from_fn(move || {
-            let (start, entry) = (at, read_entry(memory.get(at..)?)?);
-            at += ENTRY_OVERHEAD + entry.name.len();
-            Some((start, entry))
+            let entry = read_entry(rest)?;
+            rest = rest.get(ENTRY_OVERHEAD + entry.name.len()..)?;
+            Some(entry)
         })
     }
 
@@ -148,25 +189,28 @@ fn read_entry(bytes: &[u8]) -> Option<Entry<'_>> {
     let (added_by, rest) = rest.split_first_chunk::<4>()?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let name = rest.get(..u32::from_le_bytes(*length) as usize)?;
-    Some(Entry { kind, added_by: u32::from_le_bytes(*added_by), name })
+    Some(Entry {
+        kind: kind & !RESTORED,
+        restored: kind & RESTORED != 0,
+        added_by: u32::from_le_bytes(*added_by),
+        name,
+    })
 }
 
 /// A SUBSCRIBE of its kind with names from the set.
-pub(super) struct Resubscribe<'s, 'a> {
+pub(super) struct Resubscribe<'s, 'a, F> {
     subscriptions: &'s Subscriptions<'a>,
     kind: SubscriptionKind,
-    skip: usize,
+    sent: F,
     pub(super) take: usize,
 }
 
-impl Command for Resubscribe<'_, '_> {
+impl<F: Fn(u32) -> bool + Copy> Command for Resubscribe<'_, '_, F> {
     type Reply = Open;
 
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         self.kind.command().write_arguments(out);
-        for name in self.subscriptions.names(self.kind).skip(self.skip).take(self.take) {
-            out.bytes(name);
-        }
+        self.subscriptions.unrestored(self.kind, self.sent).take(self.take).for_each(|name| out.bytes(name));
     }
 }
 

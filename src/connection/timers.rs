@@ -105,6 +105,8 @@ impl<P: Parser> Connection<'_, P> {
                 slot.expired = true;
                 slot.deadline = NEVER;
                 self.expired += 1;
+                // What has not been written yet is not written any more.
+                self.withdraw(position);
             } else {
                 next = next.min(slot.deadline);
             }

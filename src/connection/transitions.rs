@@ -122,6 +122,7 @@ pub(super) const TABLE: [Row; 21] = [
 pub(super) fn rule(mode: Mode, verb: Verb) -> (Answer, Next) {
     // Verbs stand in the table in their order; the test below sees to it.
     let Some(row) = TABLE.get(verb as usize) else { return (Answer::Refused(OWN), Next::Same) };
+    debug_assert_eq!(row.verb, verb);
     let answer = row.answers.get(mode as usize).copied().unwrap_or(Answer::Refused(END));
     // Skipping ends with the command that was skipped.
     let next = match (mode, row.next) {

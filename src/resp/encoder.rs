@@ -502,6 +502,7 @@ mod tests {
             e.null(Protocol::Resp2).unwrap();
             e.double(1.5).unwrap();
             e.double(f64::NEG_INFINITY).unwrap();
+            e.double(f64::NAN).unwrap();
             e.boolean(true).unwrap();
             e.big_number("-12x3").unwrap();
             e.verbatim_string(*b"txt", b"hi").unwrap();
@@ -509,7 +510,7 @@ mod tests {
         });
         assert_eq!(
             bytes.escape_ascii().to_string(),
-            "+a  b\\r\\n-ERR x\\r\\n:-9223372036854775808\\r\\n$0\\r\\n\\r\\n_\\r\\n$-1\\r\\n,1.5\\r\\n,-inf\\r\\n#t\\r\\n(-123\\r\\n=6\\r\\ntxt:hi\\r\\n!5\\r\\nERR y\\r\\n"
+            "+a  b\\r\\n-ERR x\\r\\n:-9223372036854775808\\r\\n$0\\r\\n\\r\\n_\\r\\n$-1\\r\\n,1.5\\r\\n,-inf\\r\\n,nan\\r\\n#t\\r\\n(-123\\r\\n=6\\r\\ntxt:hi\\r\\n!5\\r\\nERR y\\r\\n"
         );
     }
 

@@ -64,16 +64,15 @@ pub enum Data<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame, or as one push.
-    ///
-    /// They are not checked again. On other bytes the accessors give wrong values; [`Frame::read`] checks first.
+    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame or push. They are not checked
+    /// again: of other bytes the accessors give wrong values (never a panic).
     ///
     /// ```
     /// use redwire::resp::{Frame, Limits, Parser, Progress, Scanner};
     ///
     /// let mut scanner = Scanner::growing(Limits::default());
     /// let received = b":7\r\n+OK\r\n";
-    /// if let Ok(Progress::Frame { length }) = scanner.parse(received) {
+    /// if let Ok(Progress::Frame { length, .. }) = scanner.parse(received) {
     ///     assert_eq!(Frame::accepted(&received[..length]).integer(), Some(7));
     /// }
     /// ```
@@ -216,7 +215,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes from the value's own type byte on.
-    fn value_bytes(&self) -> &'a [u8] {
+    pub(crate) fn value_bytes(&self) -> &'a [u8] {
         let mut bytes = self.bytes;
         loop {
             match bytes.first() {

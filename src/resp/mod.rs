@@ -10,9 +10,11 @@
 mod encoder;
 mod error;
 mod frame;
+mod grammar;
 mod limits;
 mod nom_parser;
 mod scanner;
+mod tokens;
 mod walk;
 
 #[cfg(feature = "alloc")]
@@ -24,6 +26,7 @@ pub(crate) use frame::{parse_integer, split_verbatim};
 pub use limits::Limits;
 pub use nom_parser::{NomLevel, NomParser};
 pub use scanner::{Level, Scanner};
+pub use tokens::{Token, Tokens};
 pub(crate) use walk::{Body, Head, Walker};
 
 /// The version of the protocol that a connection speaks.
@@ -165,7 +168,7 @@ pub trait Parser {
     /// streamed string. It holds until the frame ends.
     fn stream(&mut self, on: bool);
 
-    /// Chooses which types are legal from the next frame on.
+    /// Chooses which types are legal from the next value on. To be called between two frames.
     fn set_protocol(&mut self, protocol: Protocol);
 
     /// Starts anew at the beginning of a stream.

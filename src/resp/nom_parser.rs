@@ -1,22 +1,14 @@
-//! The grammar of the wire, written with [nom] to be read: what [`Scanner`](super::Scanner) does byte by byte stands here
-//! as combinators.
+//! The parser written with [nom], to be read: the same grammar as that of [`Scanner`](super::Scanner), as combinators.
 //!
-//! A frame is read in pieces, and each piece is a combinator: a type byte, a length line, the sign of a number, a line
-//! end. A piece is either short, so that it is simply read again when its rest has come, or a run of bytes (text, digits,
-//! the bytes of a bulk string) of which is taken what is there. So the cost stays linear, and nothing is kept but which
-//! piece comes next, two or three numbers, and a [`NomLevel`] for each open aggregate.
+//! A frame is read in pieces, and each piece is a combinator of [`grammar`]. A piece is either short, so that it is simply
+//! read again when its rest has come, or a run of bytes (text, digits, the bytes of a bulk string) of which is taken what
+//! is there. So the cost stays linear, and nothing is kept but which piece comes next, some numbers, and a [`NomLevel`]
+//! for each open aggregate.
 //!
 //! It gives the same frames, events and errors as the scanner with code of its own; the fuzz target `differential` and
 //! the corpus hold the two against each other.
 
-use nom::branch::alt;
-use nom::bytes::complete as run;
-use nom::bytes::streaming::take;
-use nom::character::streaming::{char, one_of, satisfy};
-use nom::combinator::{cut, fail, map, opt, peek, value, verify};
-use nom::sequence::{preceded, terminated};
-use nom::{IResult, Parser as _};
-
+use super::grammar::{self, Combinator, Expect, Length};
 use super::{Limits, Parser, Progress, Protocol, ProtocolError, ProtocolErrorKind};
 use crate::storage::Storage;
 
@@ -30,7 +22,7 @@ use crate::storage::Storage;
 /// let mut levels = [Default::default(); 8];
 /// let mut parser = NomParser::new(&mut levels[..], Limits::default());
 /// assert_eq!(parser.parse(b"*2\r\n:1\r\n$5\r\nhel"), Ok(Progress::Incomplete { need: 4 }));
-/// assert_eq!(parser.parse(b"*2\r\n:1\r\n$5\r\nhello\r\n+OK"), Ok(Progress::Frame { length: 19 }));
+/// assert_eq!(parser.parse(b"*2\r\n:1\r\n$5\r\nhello\r\n+OK"), Ok(Progress::Frame { length: 19, push: false }));
 /// ```
 #[derive(Debug)]
 pub struct NomParser<'a> {
@@ -91,53 +83,10 @@ enum Aside {
     Lost,
 }
 
-/// The pieces that a frame is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expect {
-    TypeByte,
-    /// The length and the line end of a string, chunk or aggregate.
-    LengthLine,
-    /// The bytes of a simple string or error.
-    Text,
-    IntegerSign,
-    IntegerDigits {
-        negative: bool,
-        magnitude: u64,
-    },
-    BigNumberSign,
-    BigNumberDigits,
-    DoubleStart,
-    /// What may follow the digits before a decimal point, behind it, and in an exponent.
-    DoubleWhole,
-    DoubleFraction,
-    DoubleExponent,
-    Boolean,
-    LineEnd,
-    /// `txt:`, the head of a verbatim string.
-    Format,
-    Payload,
-    PayloadEnd,
-    /// The `;` of a chunk.
-    ChunkByte,
-}
-
-/// What a length line says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Length {
-    Counted(u64),
-    Null,
-    Streamed,
-}
-
-type Parsed<'i, T> = IResult<&'i [u8], T>;
-type Stop<'i> = nom::Err<nom::error::Error<&'i [u8]>>;
-
-/// A combinator over bytes that gives a `T`.
-trait Combinator<'i, T>: nom::Parser<&'i [u8], Output = T, Error = nom::error::Error<&'i [u8]>> {}
-
-impl<'i, T, P> Combinator<'i, T> for P where
-    P: nom::Parser<&'i [u8], Output = T, Error = nom::error::Error<&'i [u8]>>
-{
+/// Why no piece could be read.
+enum Halt {
+    Incomplete { need: usize },
+    Error(ProtocolError),
 }
 
 impl<'a> NomParser<'a> {
@@ -169,131 +118,116 @@ impl<'a> NomParser<'a> {
     }
 
     /// Reads the next piece. `None` when another one comes after it.
-    fn piece(&mut self, input: &[u8]) -> Result<Option<Progress>, ProtocolError> {
+    fn piece(&mut self, input: &[u8]) -> Result<Option<Progress>, Halt> {
         let rest = input.get(self.position..).unwrap_or_default();
         if rest.is_empty() {
-            return Ok(Some(Progress::Incomplete { need: self.need() }));
+            return Err(Halt::Incomplete { need: self.need(0) });
         }
         match self.expect {
             Expect::TypeByte => self.type_byte(rest),
-            Expect::LengthLine => match length_line(self.kind, self.protocol).parse(rest) {
-                Ok((after, length)) => {
-                    self.take(rest, after);
-                    self.header(length)
-                }
-                Err(error) => self.stopped(rest, error),
-            },
-            Expect::Text => self.in_line(rest, alt((value(Expect::Text, text), at_line_end))),
-            Expect::IntegerSign => self.in_line(rest, integer_sign),
+            Expect::LengthLine => {
+                let length = self.read(rest, grammar::length_line(self.kind, self.protocol))?;
+                self.header(length)
+            }
+            Expect::Text => self.read_in_line(rest, grammar::text),
+            Expect::IntegerSign => self.read_in_line(rest, grammar::integer_sign),
             Expect::IntegerDigits { negative, magnitude } => {
-                self.in_line(rest, alt((integer_digits(negative, magnitude), at_line_end)))
+                self.read_in_line(rest, grammar::integer_digits(negative, magnitude))
             }
-            Expect::BigNumberSign => self.in_line(rest, big_number_sign),
-            Expect::BigNumberDigits => {
-                self.in_line(rest, alt((value(Expect::BigNumberDigits, digits), at_line_end)))
-            }
-            Expect::DoubleStart => self.in_line(rest, double_start),
-            Expect::DoubleWhole => {
-                let digits = value(Expect::DoubleWhole, digits);
-                self.in_line(rest, alt((digits, decimal_point, exponent, at_line_end)))
-            }
-            Expect::DoubleFraction => {
-                let digits = value(Expect::DoubleFraction, digits);
-                self.in_line(rest, alt((digits, exponent, at_line_end)))
-            }
-            Expect::DoubleExponent => {
-                self.in_line(rest, alt((value(Expect::DoubleExponent, digits), at_line_end)))
-            }
-            Expect::Boolean => self.in_line(rest, value(Expect::LineEnd, one_of("tf"))),
-            Expect::LineEnd => match line_end(rest) {
-                Ok((after, ())) => {
-                    self.take(rest, after);
-                    if self.kind == b'.' {
-                        self.depth = self.depth.saturating_sub(1);
-                    }
-                    Ok(self.complete())
+            Expect::BigNumberSign => self.read_in_line(rest, grammar::big_number_sign),
+            Expect::BigNumberDigits => self.read_in_line(rest, grammar::big_number_digits),
+            Expect::DoubleStart => self.read_in_line(rest, grammar::double_start),
+            Expect::DoubleWhole => self.read_in_line(rest, grammar::double_whole),
+            Expect::DoubleFraction => self.read_in_line(rest, grammar::double_fraction),
+            Expect::DoubleExponent => self.read_in_line(rest, grammar::double_exponent),
+            Expect::Boolean => self.read_in_line(rest, grammar::boolean),
+            Expect::LineEnd => {
+                self.read(rest, grammar::line_end)?;
+                if self.kind == b'.' {
+                    self.depth = self.depth.saturating_sub(1);
                 }
-                Err(error) => self.stopped(rest, error),
-            },
-            Expect::Format => match format(rest) {
-                Ok((after, ())) => {
-                    self.take(rest, after);
-                    self.left = self.left.saturating_sub(4);
-                    self.expect = Expect::Payload;
-                    Ok(None)
-                }
-                Err(error) => self.stopped(rest, error),
-            },
+                Ok(self.complete())
+            }
+            Expect::Format => {
+                self.read(rest, grammar::format)?;
+                self.left = self.left.saturating_sub(4);
+                self.expect = Expect::Payload;
+                Ok(None)
+            }
             Expect::Payload => Ok(self.payload(rest)),
-            Expect::PayloadEnd => match line_end(rest) {
-                Ok((after, ())) => {
-                    self.take(rest, after);
-                    if self.streamed.is_some() {
-                        self.expect = Expect::ChunkByte;
-                        return Ok(None);
-                    }
-                    Ok(self.complete())
+            Expect::PayloadEnd => {
+                self.read(rest, grammar::line_end)?;
+                if self.streamed.is_none() {
+                    return Ok(self.complete());
                 }
-                Err(error) => self.stopped(rest, error),
-            },
-            Expect::ChunkByte => match chunk_byte(rest) {
-                Ok((after, kind)) => {
-                    self.begin(kind, Expect::LengthLine);
-                    self.take(rest, after);
-                    Ok(None)
-                }
-                Err(error) => self.stopped(rest, error),
-            },
+                self.expect = Expect::ChunkByte;
+                Ok(None)
+            }
+            Expect::ChunkByte => {
+                self.value = self.base + self.position as u64;
+                self.kind = self.read(rest, grammar::chunk_byte)?;
+                self.expect = Expect::LengthLine;
+                Ok(None)
+            }
         }
     }
 
-    /// The fewest bytes that complete the value, when the input ends before the next piece.
-    fn need(&self) -> usize {
+    /// The fewest bytes that can complete the value, when `there` are so many of the next piece.
+    fn need(&self, there: usize) -> usize {
         match self.expect {
-            Expect::Format | Expect::Payload | Expect::PayloadEnd => self.left.saturating_add(2),
+            Expect::Format | Expect::Payload | Expect::PayloadEnd => {
+                self.left.saturating_add(2).saturating_sub(there)
+            }
             Expect::ChunkByte => b";0\r\n".len(),
             _ => 1,
         }
     }
 
-    /// A piece of a line whose length is limited; it says what comes after it.
-    fn in_line<'i>(
+    /// Reads a piece and goes on behind it.
+    fn read<'i, T>(&mut self, rest: &'i [u8], mut piece: impl Combinator<'i, T>) -> Result<T, Halt> {
+        let (after, read) = piece.parse(rest).map_err(|stop| self.halt(rest, stop))?;
+        self.go_on(rest, after);
+        Ok(read)
+    }
+
+    /// Reads a piece of a line whose length is limited; the piece says what comes after it.
+    fn read_in_line<'i>(
         &mut self,
         rest: &'i [u8],
         mut piece: impl Combinator<'i, Expect>,
-    ) -> Result<Option<Progress>, ProtocolError> {
+    ) -> Result<Option<Progress>, Halt> {
         let result = piece.parse(rest);
+        // Up to here the line is good; what is wrong behind its limit does not matter.
         let good = match &result {
             Ok((after, _)) => rest.len() - after.len(),
             Err(nom::Err::Incomplete(_)) => rest.len(),
-            Err(nom::Err::Error(e) | nom::Err::Failure(e)) => rest.len() - e.input.len(),
+            Err(nom::Err::Error(wrong) | nom::Err::Failure(wrong)) => rest.len() - wrong.input.len(),
         };
         let allowed = self.limits.max_line.saturating_sub(self.line);
         if good > allowed {
-            return Err(self.error_at(ProtocolErrorKind::SizeLimit, self.position.saturating_add(allowed)));
+            return Err(self.error_at(ProtocolErrorKind::SizeLimit, allowed));
         }
-        match result {
-            Ok((after, next)) => {
-                self.take(rest, after);
-                self.expect = next;
-                Ok(None)
-            }
-            Err(error) => self.stopped(rest, error),
-        }
+        let (after, next) = result.map_err(|stop| self.halt(rest, stop))?;
+        self.go_on(rest, after);
+        self.expect = next;
+        Ok(None)
     }
 
-    /// A piece that is not complete, or wrong.
-    fn stopped(&self, rest: &[u8], error: Stop<'_>) -> Result<Option<Progress>, ProtocolError> {
-        let (nom::Err::Error(error) | nom::Err::Failure(error)) = error else {
-            let need = match self.expect {
-                Expect::Format | Expect::PayloadEnd => self.need().saturating_sub(rest.len()),
-                _ => 1,
-            };
-            return Ok(Some(Progress::Incomplete { need }));
+    /// Goes on where `after` begins.
+    fn go_on(&mut self, rest: &[u8], after: &[u8]) {
+        let taken = rest.len() - after.len();
+        self.position = self.position.saturating_add(taken);
+        self.line = self.line.saturating_add(taken);
+    }
+
+    /// A piece is not complete, or wrong.
+    fn halt(&self, rest: &[u8], stop: nom::Err<nom::error::Error<&[u8]>>) -> Halt {
+        let (nom::Err::Error(wrong) | nom::Err::Failure(wrong)) = stop else {
+            return Halt::Incomplete { need: self.need(rest.len()) };
         };
-        let good = rest.len() - error.input.len();
+        let good = rest.len() - wrong.input.len();
         let behind_cr = good.checked_sub(1).and_then(|last| rest.get(last)) == Some(&b'\r');
-        let bare_lf = error.input.first() == Some(&b'\n');
+        let bare_lf = wrong.input.first() == Some(&b'\n');
         let kind = match self.expect {
             Expect::Format => ProtocolErrorKind::BadVerbatim,
             Expect::ChunkByte => ProtocolErrorKind::BadChunk,
@@ -307,39 +241,28 @@ impl<'a> NomParser<'a> {
                 b'_' => ProtocolErrorKind::BadNull,
                 b'.' => ProtocolErrorKind::BadEnd,
                 b';' => ProtocolErrorKind::BadChunk,
-                b'+' | b'-' => ProtocolErrorKind::BadTerminator,
                 _ => ProtocolErrorKind::BadLength,
             },
         };
-        Err(self.error_at(kind, self.position.saturating_add(good)))
+        self.error_at(kind, good)
     }
 
-    fn error_at(&self, kind: ProtocolErrorKind, position: usize) -> ProtocolError {
-        ProtocolError { kind, offset: self.base + position as u64 }
+    /// An error so many bytes behind the beginning of the piece.
+    fn error_at(&self, kind: ProtocolErrorKind, behind: usize) -> Halt {
+        let position = self.position.saturating_add(behind);
+        Halt::Error(ProtocolError { kind, offset: self.base + position as u64 })
     }
 
     /// What is wrong with a value as a whole is wrong at its type byte.
-    fn value_error<T>(&self, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
-        Err(ProtocolError { kind, offset: self.value })
+    fn value_error<T>(&self, kind: ProtocolErrorKind) -> Result<T, Halt> {
+        Err(Halt::Error(ProtocolError { kind, offset: self.value }))
     }
 
-    /// Goes on behind a piece of a line, which ended where `after` begins.
-    fn take(&mut self, rest: &[u8], after: &[u8]) {
-        let taken = rest.len() - after.len();
-        self.position = self.position.saturating_add(taken);
-        self.line = self.line.saturating_add(taken);
-    }
-
-    /// Remembers the type byte, which stands at the current position.
-    fn begin(&mut self, kind: u8, expect: Expect) {
-        self.kind = kind;
+    fn type_byte(&mut self, rest: &[u8]) -> Result<Option<Progress>, Halt> {
         self.value = self.base + self.position as u64;
-        self.expect = expect;
-    }
-
-    fn type_byte(&mut self, rest: &[u8]) -> Result<Option<Progress>, ProtocolError> {
-        let Some((&kind, after)) = rest.split_first() else { return Ok(None) };
-        self.begin(kind, Expect::TypeByte);
+        let start = self.position;
+        let kind = self.read(rest, grammar::type_byte)?;
+        self.kind = kind;
         self.check_place(kind)?;
         let resp3 = self.protocol == Protocol::Resp3;
         self.expect = match kind {
@@ -355,15 +278,14 @@ impl<'a> NomParser<'a> {
             _ => return self.value_error(ProtocolErrorKind::UnknownType),
         };
         if kind == b'>' && self.depth > 0 {
-            self.push = Aside::At(self.position);
+            self.push = Aside::At(start);
         }
-        self.take(rest, after);
         self.line = 0;
         Ok(None)
     }
 
     /// What depends on where the value stands.
-    fn check_place(&self, kind: u8) -> Result<(), ProtocolError> {
+    fn check_place(&self, kind: u8) -> Result<(), Halt> {
         let enclosing = self.open().last();
         match enclosing.map(|level| (level.aggregate, level)) {
             Some((Aggregate::Push(_), level))
@@ -398,7 +320,7 @@ impl<'a> NomParser<'a> {
     }
 
     /// A length line is complete: opens the aggregate or string.
-    fn header(&mut self, length: Length) -> Result<Option<Progress>, ProtocolError> {
+    fn header(&mut self, length: Length) -> Result<Option<Progress>, Halt> {
         match (self.kind, length) {
             (b'$' | b'*', Length::Null) => {
                 let names_push =
@@ -426,7 +348,7 @@ impl<'a> NomParser<'a> {
         }
     }
 
-    fn begin_payload(&mut self, length: u64) -> Result<Option<Progress>, ProtocolError> {
+    fn begin_payload(&mut self, length: u64) -> Result<Option<Progress>, Halt> {
         // The string and its CRLF have to be countable.
         let most = self.limits.max_bulk.min(usize::MAX - 2);
         let total = usize::try_from(length)
@@ -440,7 +362,7 @@ impl<'a> NomParser<'a> {
         Ok(None)
     }
 
-    fn begin_aggregate(&mut self, kind: u8, length: u64) -> Result<Option<Progress>, ProtocolError> {
+    fn begin_aggregate(&mut self, kind: u8, length: u64) -> Result<Option<Progress>, Halt> {
         let values = if matches!(kind, b'%' | b'|') { length.checked_mul(2) } else { Some(length) };
         let values = values
             .and_then(|values| u32::try_from(values).ok())
@@ -461,8 +383,7 @@ impl<'a> NomParser<'a> {
 
     /// Takes what has come of a string.
     fn payload(&mut self, rest: &[u8]) -> Option<Progress> {
-        let there: Parsed<'_, &[u8]> = run::take(self.left.min(rest.len()))(rest);
-        let (start, taken) = (self.position, there.map_or(0, |(_, text)| text.len()));
+        let (start, taken) = (self.position, self.left.min(rest.len()));
         self.position = self.position.saturating_add(taken);
         self.left -= taken;
         if self.left == 0 {
@@ -481,7 +402,7 @@ impl<'a> NomParser<'a> {
         self.stack.as_mut_slice().get_mut(..self.depth)?.last_mut()
     }
 
-    fn enter(&mut self, aggregate: Aggregate) -> Result<Option<Progress>, ProtocolError> {
+    fn enter(&mut self, aggregate: Aggregate) -> Result<Option<Progress>, Halt> {
         let depth = self.depth.saturating_add(1);
         if depth > self.limits.max_depth || self.stack.reserve(depth).is_err() {
             return self.value_error(ProtocolErrorKind::DepthLimit);
@@ -553,7 +474,8 @@ impl Parser for NomParser<'_> {
             match self.piece(input) {
                 Ok(None) => {}
                 Ok(Some(progress)) => return Ok(progress),
-                Err(error) => {
+                Err(Halt::Incomplete { need }) => return Ok(Progress::Incomplete { need }),
+                Err(Halt::Error(error)) => {
                     self.failed = Some(error);
                     return Err(error);
                 }
@@ -600,109 +522,4 @@ impl Parser for NomParser<'_> {
         self.depth = 0;
         self.stack.shrink(64);
     }
-}
-
-// The combinators. Each stops at the first byte that cannot stand there: `cut` where no other reading is left.
-
-/// CR and LF.
-fn line_end(input: &[u8]) -> Parsed<'_, ()> {
-    value((), (char('\r'), char('\n'))).parse(input)
-}
-
-/// Nothing, where the line ends; the line end itself is a piece of its own.
-fn at_line_end(input: &[u8]) -> Parsed<'_, Expect> {
-    value(Expect::LineEnd, peek(char('\r'))).parse(input)
-}
-
-/// The text that is there, one byte at least.
-fn text(input: &[u8]) -> Parsed<'_, &[u8]> {
-    run::take_till1(|byte| matches!(byte, b'\r' | b'\n'))(input)
-}
-
-/// The digits that are there, one at least.
-fn digits(input: &[u8]) -> Parsed<'_, &[u8]> {
-    run::take_while1(|byte: u8| byte.is_ascii_digit())(input)
-}
-
-/// A digit, which is left to the run of digits.
-fn before_digit(input: &[u8]) -> Parsed<'_, ()> {
-    value((), peek(satisfy(|c| c.is_ascii_digit()))).parse(input)
-}
-
-/// The digits that are there, one at least, appended to `magnitude`. Fails at the first that takes it beyond `most`.
-fn append_digits<'i>(magnitude: u64, most: u64) -> impl Combinator<'i, u64> {
-    move |input: &'i [u8]| {
-        let (after, digits) = digits(input)?;
-        let mut magnitude = magnitude;
-        for (index, digit) in digits.iter().enumerate() {
-            let digit = u64::from(digit.wrapping_sub(b'0'));
-            let next = magnitude.checked_mul(10).and_then(|tens| tens.checked_add(digit));
-            magnitude = match next.filter(|next| *next <= most) {
-                Some(next) => next,
-                None => return cut(fail()).parse(input.get(index..).unwrap_or_default()),
-            };
-        }
-        Ok((after, magnitude))
-    }
-}
-
-/// `0`, digits without a leading zero, `-1` where null is possible, `?` where a stream is; and the line end.
-fn length_line<'i>(kind: u8, protocol: Protocol) -> impl Combinator<'i, Length> {
-    let may_be_null = matches!(kind, b'$' | b'*');
-    let may_be_streamed = protocol == Protocol::Resp3 && matches!(kind, b'$' | b'*' | b'%' | b'~');
-    let length = alt((
-        value(Length::Counted(0), char('0')),
-        map(append_digits(0, i64::MAX as u64), Length::Counted),
-        value(Length::Null, preceded(verify(char('-'), move |_| may_be_null), cut(char('1')))),
-        value(Length::Streamed, verify(char('?'), move |_| may_be_streamed)),
-    ));
-    terminated(length, line_end)
-}
-
-/// An optional sign. A digit has to follow.
-fn integer_sign(input: &[u8]) -> Parsed<'_, Expect> {
-    let (after, sign) = terminated(opt(one_of("+-")), before_digit).parse(input)?;
-    Ok((after, Expect::IntegerDigits { negative: sign == Some('-'), magnitude: 0 }))
-}
-
-/// More digits of an integer, whose magnitude so far is given.
-fn integer_digits<'i>(negative: bool, magnitude: u64) -> impl Combinator<'i, Expect> {
-    let most = i64::MAX as u64 + u64::from(negative);
-    map(append_digits(magnitude, most), move |magnitude| Expect::IntegerDigits { negative, magnitude })
-}
-
-fn big_number_sign(input: &[u8]) -> Parsed<'_, Expect> {
-    value(Expect::BigNumberDigits, (opt(one_of("+-")), before_digit)).parse(input)
-}
-
-/// The sign of a double and what decides its form: a digit, a point with a digit behind it, or a word.
-fn double_start(input: &[u8]) -> Parsed<'_, Expect> {
-    let (after, sign) = opt(one_of("+-")).parse(input)?;
-    let word = |input| {
-        let infinity = (char('i'), cut((char('n'), char('f'))));
-        let not_a_number = (char('n'), cut((char('a'), char('n'))));
-        alt((value(Expect::LineEnd, infinity), value(Expect::LineEnd, not_a_number))).parse(input)
-    };
-    let number = alt((
-        value(Expect::DoubleWhole, before_digit),
-        value(Expect::DoubleFraction, (char('.'), cut(before_digit))),
-    ));
-    if sign == Some('+') { cut(number).parse(after) } else { cut(alt((number, word))).parse(after) }
-}
-
-fn decimal_point(input: &[u8]) -> Parsed<'_, Expect> {
-    value(Expect::DoubleFraction, char('.')).parse(input)
-}
-
-fn exponent(input: &[u8]) -> Parsed<'_, Expect> {
-    value(Expect::DoubleExponent, (one_of("eE"), cut((opt(one_of("+-")), before_digit)))).parse(input)
-}
-
-/// Three bytes and a colon.
-fn format(input: &[u8]) -> Parsed<'_, ()> {
-    value((), (take(3usize), char(':'))).parse(input)
-}
-
-fn chunk_byte(input: &[u8]) -> Parsed<'_, u8> {
-    value(b';', char(';')).parse(input)
 }

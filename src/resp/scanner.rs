@@ -158,13 +158,17 @@ impl<'a> Scanner<'a> {
             return Err(error);
         }
         loop {
-            match self.scan(input) {
+            let progress = match self.state {
+                State::Value => self.plain_values(input).and_then(|progress| match progress {
+                    Some(progress) => Ok(Some(progress)),
+                    None => self.scan(input),
+                }),
+                _ => self.scan(input),
+            };
+            match progress {
                 Ok(None) => {}
                 Ok(Some(progress)) => return Ok(progress),
                 Err(violation) => return Err(self.fail(violation)),
-            }
-            if let Some(progress) = self.plain_elements(input) {
-                return Ok(progress);
             }
         }
     }
@@ -292,12 +296,23 @@ impl<'a> Scanner<'a> {
         self.streaming && self.depth == 0 && self.kind != b'!'
     }
 
-    /// Passes over plain scalars in an aggregate, as long as whole ones follow each other. Gives the frame that ends with
-    /// one.
+    /// Passes over plain scalars and headers as long as whole ones follow each other. Gives what ends with one, or
+    /// leaves the rest to the states.
     #[inline]
-    fn plain_elements(&mut self, input: &[u8]) -> Option<Progress> {
-        while self.top.nest == Nest::Counted || (self.top.nest == Nest::Push && !self.top.first) {
-            let mut at = self.position;
+    fn plain_values(&mut self, input: &[u8]) -> Result<Option<Progress>, Violation> {
+        loop {
+            let begin = self.position;
+            let Some(rest) = input.get(begin..) else { return Ok(None) };
+            let plain = match self.top.nest {
+                Nest::Counted => true,
+                Nest::Push => !self.top.first || matches!(rest, [b'+', ..] | [b'$', b'0'..=b'9', ..]),
+                Nest::Root => !self.streaming,
+                _ => false,
+            };
+            if !plain {
+                return Ok(None);
+            }
+            let mut at = begin;
             let mut remaining = self.top.remaining;
             let mut length;
             loop {
@@ -308,16 +323,35 @@ impl<'a> Scanner<'a> {
                 }
                 remaining -= 1;
             }
-            self.top.remaining = remaining;
             self.position = at;
-            if length == 0 {
-                break;
-            }
-            if let Some(progress) = self.close(at) {
-                return Some(progress);
+            self.top.remaining = remaining;
+            self.top.first &= at == begin;
+            if length > 0 {
+                if let Some(progress) = self.close(at) {
+                    return Ok(Some(progress));
+                }
+            } else if !self.plain_header(input)? {
+                return Ok(None);
             }
         }
-        None
+    }
+
+    /// Passes over the header of an aggregate with elements, if it is whole.
+    fn plain_header(&mut self, input: &[u8]) -> Result<bool, Violation> {
+        let at = self.position;
+        let rest = input.get(at..).unwrap_or_default();
+        let plain = match rest.first() {
+            Some(b'*') => true,
+            Some(b'%' | b'~') => self.protocol == Protocol::Resp3,
+            Some(b'>') => self.protocol == Protocol::Resp3 && self.depth == 0,
+            _ => false,
+        };
+        let Some((count, behind)) = plain_length(rest).filter(|_| plain) else { return Ok(false) };
+        self.kind = rest.first().copied().unwrap_or_default();
+        self.value = self.base + at as u64;
+        self.position = at + behind;
+        self.begin_aggregate(count as u64, self.position)?;
+        Ok(true)
     }
 
     #[inline]
@@ -811,27 +845,36 @@ const SHORT_LINE: usize = 64;
 /// and they take it byte by byte and know what is wrong with it.
 #[inline(never)]
 fn plain_scalar(input: &[u8], limits: &Limits) -> usize {
-    let [kind, first, ..] = input else { return 0 };
-    if *kind == b'$' {
-        let digit = first.wrapping_sub(b'0');
-        if !(1..=9).contains(&digit) {
-            return if input.starts_with(b"$-1\r\n") { 5 } else { 0 };
-        }
-        let mut length = usize::from(digit);
-        let mut at = 2;
-        while let Some(byte) = input.get(at) {
-            let digit = byte.wrapping_sub(b'0');
-            // Nine digits at most, so that no sum below overflows 32 bits.
-            if digit > 9 || at > 9 {
-                break;
-            }
-            length = length * 10 + usize::from(digit);
-            at += 1;
-        }
-        let end = at + 2 + length;
-        let whole = length <= limits.max_bulk && is_line_end(input, at) && is_line_end(input, end);
-        return if whole { end + 2 } else { 0 };
+    if input.first() != Some(&b'$') {
+        return plain_line(input, limits);
     }
+    let Some((length, begin)) = plain_length(input) else {
+        return if input.starts_with(b"$-1\r\n") { 5 } else { 0 };
+    };
+    match input.get(begin + length..) {
+        Some([b'\r', b'\n', ..]) if length <= limits.max_bulk => begin + length + 2,
+        _ => 0,
+    }
+}
+
+/// The length or count in a header line and the length of the line, if it is whole and the number is 1 to 999. Behind
+/// larger ones comes so much that the states are as good.
+#[inline]
+fn plain_length(input: &[u8]) -> Option<(usize, usize)> {
+    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
+    match *input {
+        [_, a @ b'1'..=b'9', b'\r', b'\n', ..] => Some((digit(a), 4)),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => Some((digit(a) * 10 + digit(b), 5)),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', b'\n', ..] => {
+            Some((digit(a) * 100 + digit(b) * 10 + digit(c), 6))
+        }
+        _ => None,
+    }
+}
+
+#[inline(never)]
+fn plain_line(input: &[u8], limits: &Limits) -> usize {
+    let [kind, first, ..] = input else { return 0 };
     let mut at = 1;
     match kind {
         b':' if first.is_ascii_digit() => {
@@ -846,12 +889,10 @@ fn plain_scalar(input: &[u8], limits: &Limits) -> usize {
         }
         _ => return 0,
     }
-    if at - 1 <= limits.max_line && is_line_end(input, at) { at + 2 } else { 0 }
-}
-
-#[inline]
-fn is_line_end(input: &[u8], at: usize) -> bool {
-    input.get(at..at + 2).is_some_and(|end| end == b"\r\n")
+    match input.get(at..) {
+        Some([b'\r', b'\n', ..]) if at - 1 <= limits.max_line => at + 2,
+        _ => 0,
+    }
 }
 
 impl Parser for Scanner<'_> {

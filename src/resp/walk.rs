@@ -79,11 +79,11 @@ impl<'a> Walker<'a> {
 
     /// Reads the head of the next value.
     pub(crate) fn head(&mut self) -> Head<'a> {
-        let Some((kind, text, rest)) = split_plain(self.rest) else { return self.other_head() };
+        let Some((head, rest)) = split_plain(self.rest) else { return self.other_head() };
         self.rest = rest;
         self.outermost = false;
         self.pending = self.pending.saturating_sub(1);
-        Head { kind, body: Body::Text(text) }
+        head
     }
 
     #[inline(never)]
@@ -166,7 +166,7 @@ impl<'a> Walker<'a> {
         }
         let start = self.rest;
         self.rest = match split_plain(start) {
-            Some((_, _, rest)) => rest,
+            Some((_, rest)) => rest,
             None => skip_attributed(start),
         };
         self.pending = self.pending.saturating_sub(1);
@@ -225,14 +225,14 @@ pub(crate) enum Length {
     Streamed,
 }
 
-/// Kind and text of a value of the plain kinds that most values are of, and what follows it. `None` for all others.
+/// The head of a value of the plain kinds that most values are of, and what follows it. `None` for all others.
 #[inline]
-fn split_plain(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
+fn split_plain(bytes: &[u8]) -> Option<(Head<'_>, &[u8])> {
     let [first, second, ..] = bytes else { return None };
     if *first == b'$' {
         let mut length = usize::from(second.wrapping_sub(b'0'));
         if length > 9 {
-            return None;
+            return if *second == b'-' { Some((NULL, bytes.get(5..)?)) } else { None };
         }
         let mut at = 2;
         while let Some(byte) = bytes.get(at) {
@@ -244,7 +244,7 @@ fn split_plain(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
             at += 1;
         }
         let (text, rest) = bytes.get(at + 2..)?.split_at_checked(length)?;
-        return Some((Kind::BulkString, text, rest.get(2..)?));
+        return Some((Head { kind: Kind::BulkString, body: Body::Text(text) }, rest.get(2..)?));
     }
     let kind = match first {
         b':' => Kind::Integer,
@@ -252,7 +252,7 @@ fn split_plain(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
         _ => return None,
     };
     let end = bytes.iter().position(|&byte| byte == b'\r')?;
-    Some((kind, bytes.get(1..end)?, bytes.get(end + 2..)?))
+    Some((Head { kind, body: Body::Text(bytes.get(1..end)?) }, bytes.get(end + 2..)?))
 }
 
 /// The text of a line without type byte and CRLF, and what follows.
@@ -423,7 +423,7 @@ fn count_streamed(mut bytes: &[u8]) -> usize {
     }
 }
 
-enum Token {
+pub(crate) enum Token {
     Scalar,
     Values(usize),
     /// An attribute or a push with so many values.
@@ -433,7 +433,7 @@ enum Token {
 }
 
 /// The token that `bytes` begin with, a scalar whole, and what follows it.
-fn split_token(bytes: &[u8]) -> (Token, &[u8]) {
+pub(crate) fn split_token(bytes: &[u8]) -> (Token, &[u8]) {
     match bytes.first() {
         Some(b'$' | b'!' | b'=') => match split_length(bytes) {
             (Length::Count(length), rest) => (Token::Scalar, split_payload(rest, length).1),

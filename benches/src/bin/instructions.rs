@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
-use redwire::resp::{Limits, Parser, Scanner};
+use redwire::resp::{Limits, NomParser, Parser, Scanner};
 use redwire_benches::decode::{frames, frames_in_pieces, read, read_data, read_vector};
 use redwire_benches::encode::{Sink, redwire_commands};
 use redwire_benches::workload::Workload;
@@ -45,6 +45,9 @@ const WORKS: &[Work] = &[
     work("framing, array of 16 B strings", "element", REPLIES, |n| whole(n, array(), scanner(), one))
         .at_most(110.0),
     work("framing, RESP3 maps", "node", MAPS * 37, |n| whole(n, maps(), scanner(), one)),
+    work("framing, pushed messages", "message", REPLIES, |n| {
+        whole(n, Workload::messages(REPLIES), scanner(), one);
+    }),
     work("framing and reading, small mixed replies", "reply", REPLIES, |n| {
         whole(n, mixed(), scanner(), read)
     })
@@ -74,6 +77,8 @@ const WORKS: &[Work] = &[
     work("framing in 1448 B pieces, twice the array", "element", 2 * REPLIES, |n| {
         pieces(n, Workload::array(2 * REPLIES), scanner(), one);
     }),
+    work("NomParser: framing, small mixed replies", "reply", REPLIES, |n| whole(n, mixed(), nom(), one)),
+    work("NomParser: framing, array of 16 B strings", "element", REPLIES, |n| whole(n, array(), nom(), one)),
     work("encoding SET, 16 B key, 64 B value", "command", REPLIES, |n| {
         let mut sink = Sink::new(REPLIES);
         (0..n).for_each(|_| redwire_commands(&mut sink, REPLIES));
@@ -82,6 +87,10 @@ const WORKS: &[Work] = &[
 
 fn scanner() -> impl Parser {
     Scanner::growing(Limits::default())
+}
+
+fn nom() -> impl Parser {
+    NomParser::growing(Limits::default())
 }
 
 fn mixed() -> Workload {
