@@ -136,7 +136,14 @@ pub enum WatchError {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        Error(Box::new(Inner { kind, server: None, command: None, position: None, maybe_executed: false, unsent: false }))
+        Error(Box::new(Inner {
+            kind,
+            server: None,
+            command: None,
+            position: None,
+            maybe_executed: false,
+            unsent: false,
+        }))
     }
 
     pub(crate) fn server(mut self, server: &Arc<str>) -> Self {
@@ -233,7 +240,9 @@ impl fmt::Display for Error {
             write!(f, "redis at {server}: ")?;
         }
         match (command, position) {
-            (Some(command), Some((position, of))) => write!(f, "command {position} ({command}) of the {of}: ")?,
+            (Some(command), Some((position, of))) => {
+                write!(f, "command {position} ({command}) of the {of}: ")?
+            }
             (Some(command), None) => write!(f, "{command}: ")?,
             _ => {}
         }
@@ -295,10 +304,7 @@ impl fmt::Display for Error {
         }
         let no_reply = matches!(
             kind,
-            ErrorKind::TimedOut
-                | ErrorKind::Disconnected(_)
-                | ErrorKind::Protocol(_)
-                | ErrorKind::OutOfStep
+            ErrorKind::TimedOut | ErrorKind::Disconnected(_) | ErrorKind::Protocol(_) | ErrorKind::OutOfStep
         );
         match (no_reply && command.is_some(), maybe_executed) {
             (true, true) => f.write_str("; it may have been executed"),
@@ -352,6 +358,8 @@ impl From<SendError> for Error {
         Error::new(match error {
             SendError::Capacity(capacity) => ErrorKind::Capacity(capacity),
             SendError::Misuse(misuse) => ErrorKind::Misuse(misuse),
+            // The enum may get more; all of them are about what the caller asked for.
+            _ => ErrorKind::OwnConnection,
         })
     }
 }

@@ -339,9 +339,10 @@ fn closed(reason: CloseReason<'_>, tls: bool, error: Option<io::Error>) -> Error
         CloseReason::Refused { step, error } => ErrorKind::Refused { step, error: error.into() },
         CloseReason::OutOfStep => ErrorKind::OutOfStep,
         CloseReason::HandshakeTimedOut => ErrorKind::HandshakeTimedOut,
-        CloseReason::Unresponsive => {
-            ErrorKind::Disconnected(Some(io::Error::new(io::ErrorKind::TimedOut, "the server does not respond")))
-        }
+        CloseReason::Unresponsive => ErrorKind::Disconnected(Some(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the server does not respond",
+        ))),
         _ => ErrorKind::Disconnected(error),
     }
 }

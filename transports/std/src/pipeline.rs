@@ -1,9 +1,9 @@
 //! Commands that are sent together, and whose replies are read together.
 
-use redwire::command::{ArgumentWriter, Command, Executor, ExecutorAs, Fixed, Open, Patience};
+use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open, Patience};
 use redwire::connection::{Event, FailureReason, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{Encoder, Frame};
+use redwire::resp::{ArgumentWriter, Encoder, Frame};
 use redwire::script::Digest;
 use redwire::storage::Buffer;
 

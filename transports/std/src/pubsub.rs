@@ -74,10 +74,7 @@ impl Message {
 
     /// Whether it was published, and is not a confirmation or an answer.
     pub fn is_message(&self) -> bool {
-        matches!(
-            self.kind,
-            MessageKind::Message | MessageKind::PatternMessage | MessageKind::ShardMessage
-        )
+        matches!(self.kind, MessageKind::Message | MessageKind::PatternMessage | MessageKind::ShardMessage)
     }
 
     /// The channel, or the channel or pattern that was subscribed to; what is not UTF-8 in it is replaced by `U+FFFD`.
@@ -282,7 +279,9 @@ impl PubSub {
                 (_, Some(error)) => return Err(self.link.locate(error)),
                 (Ok(found), None) => return Ok(found.flatten()),
                 // Lost twice in a row is more than an accident.
-                (Err(error), None) if !matches!(error.kind(), ErrorKind::Disconnected(_)) || connected_again => {
+                (Err(error), None)
+                    if !matches!(error.kind(), ErrorKind::Disconnected(_)) || connected_again =>
+                {
                     return Err(error);
                 }
                 (Err(_), None) => {}

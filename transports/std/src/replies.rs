@@ -41,10 +41,7 @@ impl<'r> Replies<'r> {
         Replies { source: Source::None, position: 0, name: None }
     }
 
-    pub(crate) fn apart(
-        answers: &'r Answers,
-        name: &'r dyn Fn(usize) -> (Box<str>, &'static str),
-    ) -> Self {
+    pub(crate) fn apart(answers: &'r Answers, name: &'r dyn Fn(usize) -> (Box<str>, &'static str)) -> Self {
         Replies { source: Source::Apart(answers), position: 0, name: Some(name) }
     }
 

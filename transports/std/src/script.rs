@@ -83,7 +83,8 @@ impl<'s, K: Arguments, A: Arguments> ScriptCall<'s, K, A> {
         client.with_link(|link| match link.run(&self.evalsha()) {
             Err(error) if error.code() == Some(ErrorCode::NoScript) => {
                 // The server has just said that it has not executed anything.
-                link.run::<_, ()>(&script_load(self.script.source())).map_err(|error| error.executed(false))?;
+                link.run::<_, ()>(&script_load(self.script.source()))
+                    .map_err(|error| error.executed(false))?;
                 link.run(&self.evalsha())
             }
             result => result,

@@ -1,7 +1,8 @@
 //! Transactions that depend on what was read before.
 
-use redwire::command::{Arguments, ArgumentWriter, Command, Executor, ExecutorAs, Fixed, Open};
+use redwire::command::{Arguments, Command, Executor, ExecutorAs, Fixed, Open};
 use redwire::reply::FromReply;
+use redwire::resp::ArgumentWriter;
 
 use crate::link::Link;
 use crate::pipeline::Batch;
@@ -75,7 +76,10 @@ impl<'c> Transaction<'c> {
         R: for<'a> FromReply<'a>,
     {
         let queue = &mut self.queue;
-        queue.link.run(&command).map_err(|error| if queue.watching { error.into_watch_error() } else { error })
+        queue
+            .link
+            .run(&command)
+            .map_err(|error| if queue.watching { error.into_watch_error() } else { error })
     }
 
     /// Ends it: executes what is queued, or forgets the watched keys. `None`: a watched key has changed, so start over.
