@@ -27,12 +27,12 @@ impl Digest {
 
     /// Reads forty hexadecimal digits, in either case.
     pub fn from_hex(text: &[u8]) -> Option<Self> {
-        let (pairs, rest) = text.as_chunks::<2>();
-        if pairs.len() != 20 || !rest.is_empty() {
+        if text.len() != 40 {
             return None;
         }
         let mut bytes = [0; 20];
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+            let [high, low] = pair else { return None };
             let high = char::from(*high).to_digit(16)?;
             let low = char::from(*low).to_digit(16)?;
             *byte = (high * 16 + low) as u8;
@@ -44,9 +44,8 @@ impl Digest {
     pub fn as_hex(&self) -> Hex {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut hex = [0; 40];
-        let (pairs, _) = hex.as_chunks_mut::<2>();
-        for (pair, byte) in pairs.iter_mut().zip(self.0) {
-            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
         }
         Hex(hex)
     }

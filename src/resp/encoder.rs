@@ -483,7 +483,7 @@ mod tests {
     use super::*;
     use crate::command::cmd;
 
-    fn encoded<'m>(memory: &'m mut [u8], write: impl FnOnce(&mut Encoder<'_, '_>)) -> &'m [u8] {
+    fn encoded(memory: &mut [u8], write: impl FnOnce(&mut Encoder<'_, '_>)) -> &[u8] {
         let mut buffer = Buffer::borrowed(memory);
         write(&mut Encoder::new(&mut buffer));
         let length = buffer.len();

@@ -56,7 +56,7 @@ impl<'r> Replies<'r> {
     ///
     /// # Errors
     /// [`Error`]: the server's own, or that the reply is of another type. It names the command.
-    pub fn next<R: for<'a> FromReply<'a>>(&mut self) -> Option<Result<R, Error>> {
+    pub fn read<R: for<'a> FromReply<'a>>(&mut self) -> Option<Result<R, Error>> {
         let frame: Frame<'_> = match &mut self.source {
             Source::None => return None,
             Source::Apart(answers) => answers.get(self.position)?,
@@ -78,7 +78,7 @@ impl<'r> Replies<'r> {
 
     /// Reads the next reply, which there is.
     fn one<R: for<'a> FromReply<'a>>(&mut self) -> Result<R, Error> {
-        self.next().unwrap_or_else(|| Err(Error::new(ErrorKind::OutOfStep)))
+        self.read().unwrap_or_else(|| Err(Error::new(ErrorKind::OutOfStep)))
     }
 }
 
@@ -86,7 +86,7 @@ impl FromReplies for () {
     const COUNT: Option<usize> = None;
 
     fn from_replies(replies: &mut Replies<'_>) -> Result<Self, Error> {
-        while let Some(reply) = replies.next::<()>() {
+        while let Some(reply) = replies.read::<()>() {
             reply?;
         }
         Ok(())
@@ -97,7 +97,7 @@ impl<T: for<'a> FromReply<'a>> FromReplies for Vec<T> {
     const COUNT: Option<usize> = None;
 
     fn from_replies(replies: &mut Replies<'_>) -> Result<Self, Error> {
-        std::iter::from_fn(|| replies.next()).collect()
+        std::iter::from_fn(|| replies.read()).collect()
     }
 }
 
