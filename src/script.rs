@@ -31,11 +31,9 @@ impl Digest {
             return None;
         }
         let mut bytes = [0; 20];
-        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-            let [high, low] = pair else { return None };
-            let high = char::from(*high).to_digit(16)?;
-            let low = char::from(*low).to_digit(16)?;
-            *byte = (high * 16 + low) as u8;
+        let mut digits = text.iter().map(|&digit| char::from(digit).to_digit(16));
+        for byte in &mut bytes {
+            *byte = (digits.next()?? * 16 + digits.next()??) as u8;
         }
         Some(Digest(bytes))
     }

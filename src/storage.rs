@@ -118,11 +118,11 @@ impl<T: Copy + Default> Storage<'_, T> {
     /// Gives memory beyond `count` slots back to the allocator; borrowed memory stays as it is.
     pub(crate) fn shrink(&mut self, count: usize) {
         #[cfg(feature = "alloc")]
-        if let Storage::Owned(slots) = self {
-            if slots.len() > count {
-                slots.truncate(count);
-                slots.shrink_to_fit();
-            }
+        if let Storage::Owned(slots) = self
+            && slots.len() > count
+        {
+            slots.truncate(count);
+            slots.shrink_to_fit();
         }
         let _ = count;
     }

@@ -189,11 +189,9 @@ impl Harness<'_> {
                     );
                 }
             }
-            13 => {
-                if self.redis.connected(self.now).is_ok() {
-                    self.fresh();
-                    self.online = true;
-                }
+            13 if self.redis.connected(self.now).is_ok() => {
+                self.fresh();
+                self.online = true;
             }
             14 => match argument % 4 {
                 0 => self.redis.handle_eof(),

@@ -13,6 +13,16 @@ pub struct Ticket {
     pub(super) sequence: u32,
 }
 
+impl Ticket {
+    /// The ticket of a command that the server does not answer, behind CLIENT REPLY OFF or SKIP.
+    pub(super) const UNANSWERED: Ticket = Ticket { generation: u32::MAX, sequence: u32::MAX };
+
+    /// Whether there will be an event for it: false for commands that CLIENT REPLY keeps from being answered.
+    pub fn is_answered(&self) -> bool {
+        *self != Ticket::UNANSWERED
+    }
+}
+
 /// What happened. Views in it are valid until the next call of a method of the connection.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -179,7 +189,7 @@ pub enum CloseReason<'a> {
     HandshakeTimedOut,
     /// Nothing came from the server for too long.
     Unresponsive,
-    /// The buffers are too small for the handshake.
+    /// The buffers are too small for the handshake, or to read anything at all.
     Capacity,
 }
 
@@ -196,7 +206,7 @@ impl fmt::Display for CloseReason<'_> {
             }
             CloseReason::HandshakeTimedOut => f.write_str("the handshake took too long"),
             CloseReason::Unresponsive => f.write_str("the server does not respond"),
-            CloseReason::Capacity => f.write_str("the buffers are too small for the handshake"),
+            CloseReason::Capacity => f.write_str("the buffers are too small"),
         }
     }
 }

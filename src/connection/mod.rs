@@ -22,126 +22,38 @@
 //! **In step or dead.** Every reply answers the oldest unanswered command, or the connection is over and all commands in
 //! flight fail, each told whether it may have been executed. Nothing is ever sent twice by the engine.
 
+mod buffers;
 mod config;
 mod event;
 mod handshake;
 mod in_flight;
 mod receive;
 mod scripts;
+mod send;
 mod subscriptions;
 mod timers;
 mod transitions;
 
+pub use buffers::Buffers;
 pub use config::Config;
 pub use event::{
     Capacity, CloseReason, Event, Failure, FailureReason, Message, Misuse, SendError, Subscription, Ticket,
     TimeoutReason,
 };
 pub use in_flight::Slot;
+pub use send::SendOptions;
 pub use transitions::{Mode, SubscriptionKind};
 
-use crate::command::{Command, Patience};
 use crate::log::{debug, warn};
-use crate::resp::{Encoder, Frame, Level, Parser, Protocol, ProtocolError, Scanner};
+use crate::resp::{Parser, Protocol, ProtocolError, Scanner};
 use crate::script::Digest;
 use crate::storage::{Buffer, Storage};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use handshake::Handshake;
-use in_flight::{InFlight, NEVER};
+use in_flight::InFlight;
 use receive::Found;
 use scripts::Scripts;
 use subscriptions::Subscriptions;
-use transitions::{Answer, Next, Verb, classify, rule};
-
-/// The memory of a connection: lent by the caller, or growing under `alloc`.
-///
-/// ```
-/// use redwire::connection::{Buffers, Slot};
-/// use redwire::storage::{Buffer, Storage};
-///
-/// // Everything a small device needs, with every byte in sight.
-/// let (mut receive, mut transmit) = ([0; 512], [0; 256]);
-/// let mut in_flight = [Slot::default(); 8];
-/// let mut levels = [Default::default(); 8];
-/// let mut subscriptions = [0; 64];
-/// let mut scripts = [Default::default(); 2];
-/// let buffers = Buffers {
-///     receive: Buffer::borrowed(&mut receive),
-///     transmit: Buffer::borrowed(&mut transmit),
-///     in_flight: Storage::from(&mut in_flight),
-///     levels: Storage::from(&mut levels),
-///     subscriptions: Storage::from(&mut subscriptions),
-///     scripts: Storage::from(&mut scripts),
-/// };
-/// # let _ = buffers;
-/// ```
-#[derive(Debug)]
-pub struct Buffers<'a> {
-    /// Received bytes, until the events they make are taken. The largest reply that comes in one piece.
-    pub receive: Buffer<'a>,
-    /// Commands, until they are written. During the handshake it also takes the greeting: about 100 bytes and the
-    /// credentials.
-    pub transmit: Buffer<'a>,
-    /// One slot for each command that waits for its reply.
-    pub in_flight: Storage<'a, Slot>,
-    /// One level for each aggregate that can be open around a value.
-    pub levels: Storage<'a, Level>,
-    /// The names of all subscriptions, each with 9 bytes.
-    pub subscriptions: Storage<'a, u8>,
-    /// Digests of scripts that the server is known to hold.
-    pub scripts: Storage<'a, Digest>,
-}
-
-#[cfg(feature = "alloc")]
-impl Buffers<'_> {
-    /// Memory that grows on demand, and shrinks again when it is not needed any more.
-    pub fn growing() -> Self {
-        Self::growing_to(usize::MAX / 2, usize::MAX / 2)
-    }
-
-    /// Memory that grows on demand; the buffers to so many bytes at most.
-    pub fn growing_to(receive: usize, transmit: usize) -> Self {
-        Buffers {
-            receive: Buffer::growing(receive),
-            transmit: Buffer::growing(transmit),
-            in_flight: Storage::growing(),
-            levels: Storage::growing(),
-            subscriptions: Storage::growing(),
-            scripts: Storage::growing(),
-        }
-    }
-}
-
-/// What can be said about one command when it is sent.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct SendOptions {
-    timeout: Option<Option<Duration>>,
-    streamed: bool,
-}
-
-impl SendOptions {
-    /// How long the reply may take, whatever command and configuration say.
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(Some(timeout));
-        self
-    }
-
-    /// The reply may take for ever.
-    #[must_use]
-    pub const fn no_timeout(mut self) -> Self {
-        self.timeout = Some(None);
-        self
-    }
-
-    /// If the reply is a string, it comes in pieces as they are received ([`Event::Chunk`]), however long it is.
-    #[must_use]
-    pub const fn streamed(mut self) -> Self {
-        self.streamed = true;
-        self
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -321,206 +233,6 @@ impl<'a, P: Parser> Connection<'a, P> {
         Ok(())
     }
 
-    /// Queues a command, whole or not at all, and gives the ticket that its reply will name. Poll transmit after it.
-    ///
-    /// Before the handshake is done, and between two streams, commands wait. Until the protocol is agreed on, the rules
-    /// of RESP2 hold for them.
-    ///
-    /// # Errors
-    /// [`SendError`]; nothing has changed, and nothing of the command will be written.
-    #[inline]
-    pub fn send<C: Command + ?Sized>(&mut self, now: Instant, command: &C) -> Result<Ticket, SendError> {
-        self.send_with(now, command, SendOptions::default())
-    }
-
-    /// Like [`send`](Self::send), with a timeout of its own, or for a reply in pieces.
-    ///
-    /// # Errors
-    /// [`SendError`]; nothing has changed, and nothing of the command will be written.
-    pub fn send_with<C: Command + ?Sized>(
-        &mut self,
-        now: Instant,
-        command: &C,
-        options: SendOptions,
-    ) -> Result<Ticket, SendError> {
-        let before = self.transmit.len();
-        self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
-        Encoder::new(&mut self.transmit).command(command)?;
-        let timeout = options.timeout.unwrap_or_else(|| match command.patience() {
-            Patience::Usual => self.config.command_timeout,
-            Patience::Longer(more) => self.config.command_timeout.map(|usual| usual.saturating_add(more)),
-            Patience::Forever => None,
-        });
-        let slot = Slot {
-            deadline: timeout.map_or(NEVER, |timeout| now + timeout),
-            streamed: options.streamed,
-            ..Slot::default()
-        };
-        let sent = self.admit(before, slot);
-        if sent.is_err() {
-            self.transmit.truncate(before);
-        }
-        sent
-    }
-
-    /// Decides about the command that was appended behind `before`.
-    fn admit(&mut self, before: usize, mut slot: Slot) -> Result<Ticket, SendError> {
-        let misuse = |misuse| Err(SendError::Misuse(misuse));
-        if matches!(self.phase, Phase::Dead(_)) {
-            return misuse(Misuse::Closed);
-        }
-        let length = self.transmit.len() - before;
-        if self.phase != Phase::Ready && self.transmit.available() < self.handshake_reserve() {
-            let available = (self.transmit.available() + length).saturating_sub(self.handshake_reserve());
-            return Err(SendError::Capacity(Capacity::Transmit { needed: length, available }));
-        }
-        let bytes = self.transmit.filled().get(before..).unwrap_or_default();
-        let mut words = Words::of(bytes);
-        let name = words.next().unwrap_or_default();
-        let verb = classify(name, words.clone());
-        let (answer, next) = rule(self.mode, verb);
-        if let Answer::Refused(why) = answer {
-            return misuse(why);
-        }
-        let settled = self.phase == Phase::Ready && self.gate.is_none();
-        if (verb == Verb::Auth && !(settled && self.in_flight.is_empty()))
-            || (verb == Verb::Reset && !settled)
-        {
-            return misuse(Misuse::NotAlone);
-        }
-        slot.verb = verb;
-        slot.start = self.queued;
-        slot.length = length as u32;
-        slot.queued = answer == Answer::Queued;
-        if answer == Answer::Confirmations && !self.note_subscriptions(before, &mut slot)? {
-            // Without a name the server answers with an error.
-            slot.verb = Verb::Ordinary;
-        }
-        self.note_effects(&mut slot, before);
-        match next {
-            Next::Same => {}
-            Next::To(mode) => self.mode = mode,
-            Next::BySubscriptions => self.mode_by_subscriptions(),
-        }
-        self.queued = self.queued.wrapping_add(length as u32);
-        if answer == Answer::Nothing {
-            return Ok(Ticket::UNANSWERED);
-        }
-        self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
-        Ok(self.in_flight.push(slot))
-    }
-
-    /// Under RESP2 subscriptions are a mode of their own.
-    fn mode_by_subscriptions(&mut self) {
-        let resp3 = self.phase == Phase::Ready && self.protocol == Protocol::Resp3;
-        self.mode = if self.subscriptions.total() > 0 && !resp3 { Mode::Subscribed } else { Mode::Ready };
-    }
-
-    /// Keeps what the command behind `before` subscribes to, and counts its confirmations. False if it names nothing.
-    fn note_subscriptions(&mut self, before: usize, slot: &mut Slot) -> Result<bool, SendError> {
-        let bytes = self.transmit.filled().get(before..).unwrap_or_default();
-        let mut words = Words::of(bytes);
-        let Some((kind, subscribes)) = words.next().and_then(SubscriptionKind::from_name) else {
-            return Ok(false);
-        };
-        slot.subscription = kind;
-        let number = self.in_flight.next_sequence();
-        let names = words.clone().count();
-        slot.count = u32::try_from(names).unwrap_or(u32::MAX);
-        if subscribes {
-            for name in words {
-                if self.subscriptions.insert(kind, name, number).is_err() {
-                    self.subscriptions.remove_added_by(kind, number);
-                    return Err(SendError::Capacity(Capacity::Subscriptions));
-                }
-            }
-            return Ok(names > 0);
-        }
-        if names == 0 {
-            // One confirmation for each that the server has then, or one that says null when it has none.
-            slot.everything = true;
-            self.subscriptions.remove_all(kind);
-        } else {
-            words.for_each(|name| self.subscriptions.remove(kind, name));
-        }
-        Ok(true)
-    }
-
-    /// What a command changes as soon as it is sent.
-    fn note_effects(&mut self, slot: &mut Slot, before: usize) {
-        match slot.verb {
-            Verb::Watch => self.watching = true,
-            Verb::Unwatch if !slot.queued => self.watching = false,
-            Verb::Exec | Verb::Discard => self.watching = false,
-            Verb::Select => {
-                let bytes = self.transmit.filled().get(before..).unwrap_or_default();
-                let number = Words::of(bytes).nth(1).and_then(|word| core::str::from_utf8(word).ok());
-                slot.count = number.and_then(|number| number.parse().ok()).unwrap_or(self.database);
-            }
-            Verb::Auth => self.gate = Some(self.transmit.len()),
-            Verb::Reset => {
-                // What follows waits until the connection has been greeted anew.
-                self.gate = Some(self.transmit.len());
-                self.watching = false;
-                self.subscriptions.clear();
-            }
-            _ => {}
-        }
-    }
-
-    /// Says that nobody waits for the reply any more. If no byte of the command has been handed out it is taken back,
-    /// otherwise its reply is swallowed when it comes. False if the ticket is answered or stale.
-    pub fn discard(&mut self, ticket: Ticket) -> bool {
-        let Some(position) = self.in_flight.position(ticket) else { return false };
-        if let Some(slot) = self.in_flight.get_mut(position).filter(|slot| slot.expired) {
-            slot.expired = false;
-            self.expired -= 1;
-        }
-        self.withdraw(position);
-        true
-    }
-
-    /// Whether a reply to the command is still to come and somebody waits for it.
-    pub fn is_pending(&self, ticket: Ticket) -> bool {
-        self.in_flight
-            .position(ticket)
-            .and_then(|position| self.in_flight.get(position))
-            .is_some_and(|slot| !slot.discarded)
-    }
-
-    /// Takes a command back, if nothing of it was handed out; else discards its reply. Says whether it was taken back.
-    fn withdraw(&mut self, position: usize) -> bool {
-        let Some(&slot) = self.in_flight.get(position) else { return false };
-        // What other commands depend on stays.
-        let alone = matches!(slot.verb, Verb::Ordinary | Verb::ScriptLoad) && !slot.queued;
-        if alone && !slot.void && !self.was_handed_out(slot.start) {
-            let at = slot.start.wrapping_sub(self.handed_out) as usize + self.greeting_waiting();
-            let length = slot.length as usize;
-            let bytes = self.transmit.filled_mut();
-            if let Some(rest) = bytes.len().checked_sub(length).filter(|&rest| at <= rest) {
-                bytes.copy_within(at + length.., at);
-                self.transmit.truncate(rest);
-                self.queued = self.queued.wrapping_sub(slot.length);
-                self.gate = self.gate.map(|gate| if gate > at { gate - length } else { gate });
-                self.in_flight.void(position);
-                return true;
-            }
-        }
-        if let Some(slot) = self.in_flight.get_mut(position) {
-            slot.discarded = true;
-        }
-        false
-    }
-
-    /// Bytes of the handshake that stand before the commands.
-    fn greeting_waiting(&self) -> usize {
-        if self.phase == Phase::Handshake { self.gate.unwrap_or(0) } else { 0 }
-    }
-
-    fn was_handed_out(&self, start: u32) -> bool {
-        self.handed_out.wrapping_sub(start) as i32 > 0
-    }
-
     /// Bytes to be written now. Write what can be written, and say how much it was with
     /// [`transmitted`](Self::transmitted). None: poll again after sending, events, and timeouts.
     #[inline]
@@ -656,35 +368,5 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// The configuration.
     pub fn config(&self) -> &Config<'a> {
         &self.config
-    }
-}
-
-impl Ticket {
-    /// The ticket of a command that the server does not answer, behind CLIENT REPLY OFF or SKIP.
-    const UNANSWERED: Ticket = Ticket { generation: u32::MAX, sequence: u32::MAX };
-
-    /// Whether there will be an event for it: false for commands that CLIENT REPLY keeps from being answered.
-    pub fn is_answered(&self) -> bool {
-        *self != Ticket::UNANSWERED
-    }
-}
-
-/// The words of an encoded command.
-#[derive(Clone)]
-struct Words<'w> {
-    elements: crate::resp::Elements<'w>,
-}
-
-impl<'w> Words<'w> {
-    fn of(command: &'w [u8]) -> Self {
-        Words { elements: Frame::accepted(command).elements() }
-    }
-}
-
-impl<'w> Iterator for Words<'w> {
-    type Item = &'w [u8];
-
-    fn next(&mut self) -> Option<&'w [u8]> {
-        Some(self.elements.next()?.text().unwrap_or_default())
     }
 }

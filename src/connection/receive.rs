@@ -53,10 +53,10 @@ impl<P: Parser> Connection<'_, P> {
     fn find(&mut self) -> Option<Found> {
         self.receive.consume(core::mem::take(&mut self.release));
         loop {
-            if self.expired > 0 {
-                if let Some(found) = self.report_expired() {
-                    return Some(found);
-                }
+            if self.expired > 0
+                && let Some(found) = self.report_expired()
+            {
+                return Some(found);
             }
             match self.phase {
                 Phase::Idle => return None,
@@ -97,6 +97,9 @@ impl<P: Parser> Connection<'_, P> {
                         continue;
                     }
                     self.skip_what_does_not_fit();
+                    if matches!(self.phase, Phase::Dead(_)) {
+                        continue;
+                    }
                     return None;
                 }
                 Err(error) => self.die(Death::Protocol(error)),
@@ -159,10 +162,10 @@ impl<P: Parser> Connection<'_, P> {
         if push {
             return self.push(0, length);
         }
-        if self.protocol == Protocol::Resp2 || self.monitoring {
-            if let Some(found) = self.aside(length) {
-                return found;
-            }
+        if (self.protocol == Protocol::Resp2 || self.monitoring)
+            && let Some(found) = self.aside(length)
+        {
+            return found;
         }
         self.reply(Some(length))
     }
@@ -282,11 +285,11 @@ impl<P: Parser> Connection<'_, P> {
             self.die(Death::OutOfStep);
             return None;
         };
-        if slot.verb != Verb::Ordinary || slot.queued || self.begins_with_error(length) {
-            if let Some(death) = self.settle(slot, length) {
-                self.die(death);
-                return None;
-            }
+        if (slot.verb != Verb::Ordinary || slot.queued || self.begins_with_error(length))
+            && let Some(death) = self.settle(slot, length)
+        {
+            self.die(death);
+            return None;
         }
         if self.in_flight.front_ticket() == ticket {
             self.in_flight.pop();
@@ -536,6 +539,10 @@ impl<P: Parser> Connection<'_, P> {
             skip.dropped += drop as u64;
         }
         self.receive.compact();
+        if self.receive.free().is_empty() {
+            // Not even a header fits; nothing more can be read.
+            self.die(Death::Capacity);
+        }
     }
 
     /// Whether the beginning of a frame says that it answers nothing.

@@ -144,10 +144,10 @@ impl<'a> Subscriptions<'a> {
         let mut at = 0;
         while let Some(entry) = self.memory.as_slice().get(at..self.used).and_then(read_entry) {
             let end = at + ENTRY_OVERHEAD + entry.name.len();
-            if matches(&entry) {
-                if let Some(byte) = self.memory.as_mut_slice().get_mut(at) {
-                    *byte = change(*byte);
-                }
+            if matches(&entry)
+                && let Some(byte) = self.memory.as_mut_slice().get_mut(at)
+            {
+                *byte = change(*byte);
             }
             at = end;
         }

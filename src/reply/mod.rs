@@ -89,7 +89,9 @@ impl<'a> Frame<'a> {
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
     #[inline]
     pub fn decode<T: FromReply<'a>>(&self) -> Result<T, DecodeError<'a>> {
-        read_other(&mut self.walker())
+        let walker = &mut self.walker();
+        let (start, head) = (walker.rest(), walker.head());
+        T::from_reply(Reply { start, head, walker })
     }
 }
 

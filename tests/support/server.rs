@@ -156,16 +156,17 @@ impl Server {
         let name = words[0].to_ascii_uppercase();
         let skipped = self.skip == 1;
         self.skip = self.skip.saturating_sub(1);
-        let bytes = if self.queue.is_some() && !matches!(&name[..], "EXEC" | "DISCARD" | "RESET" | "QUIT") {
-            if name == "BAD" {
+        let queued = !matches!(&name[..], "EXEC" | "DISCARD" | "RESET" | "QUIT");
+        let bytes = match &mut self.queue {
+            Some(_) if queued && name == "BAD" => {
                 self.spoiled = true;
                 b"-ERR unknown command\r\n".to_vec()
-            } else {
-                self.queue.as_mut().unwrap().push(words);
+            }
+            Some(queue) if queued => {
+                queue.push(words);
                 b"+QUEUED\r\n".to_vec()
             }
-        } else {
-            self.run(&name, &words)
+            _ => self.run(&name, &words),
         };
         if !self.reply_off && !skipped {
             self.say(&bytes);
