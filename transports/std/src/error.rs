@@ -211,7 +211,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {
             ErrorKind::Server(error) | ErrorKind::Refused { error, .. } => {
-                self.0.position.is_none() && error.reply().is_retryable()
+                !self.0.maybe_executed && self.0.position.is_none() && error.reply().is_retryable()
             }
             ErrorKind::Watch(_) | ErrorKind::Connect(_) | ErrorKind::HandshakeTimedOut => true,
             ErrorKind::Disconnected(_) | ErrorKind::TimedOut => !self.0.maybe_executed,

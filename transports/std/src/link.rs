@@ -9,6 +9,7 @@ use redwire::connection::{
     Buffers, CloseReason, Connection, Event, FailureReason, Mode, SubscriptionKind, Ticket,
 };
 use redwire::reply::FromReply;
+use redwire::storage::IDLE_CAPACITY;
 use redwire::time::Instant;
 use redwire::url::Endpoint;
 
@@ -54,7 +55,10 @@ pub(crate) struct Link {
 impl Link {
     /// A link that has no stream yet.
     pub(crate) fn new(target: Arc<Target>) -> Self {
-        let engine = Connection::new(target.config.engine(), Buffers::growing());
+        let mut buffers = Buffers::growing();
+        // What an empty buffer keeps anyway; without it reads would begin with 4 KiB.
+        let _ = buffers.receive.reserve(IDLE_CAPACITY);
+        let engine = Connection::new(target.config.engine(), buffers);
         Link { engine, stream: None, target, start: Moment::now(), io_error: None, unread: true, tls: false }
     }
 

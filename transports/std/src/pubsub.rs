@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use redwire::command::{Argument, Arguments, cmd};
-use redwire::connection::{Event, SubscriptionKind};
+use redwire::connection::{Event, FailureReason, SubscriptionKind};
 use redwire::resp::Frame;
 use redwire::time::Instant;
 
@@ -273,6 +273,10 @@ impl PubSub {
                     }
                     None => Some(Some(pong(frame))),
                 },
+                Event::Failed { failure, .. } if failure.reason == FailureReason::TimedOut => {
+                    refused = Some(Error::new(ErrorKind::TimedOut).executed(failure.maybe_executed));
+                    Some(None)
+                }
                 other => message(other).map(Some),
             });
             match (result, refused) {

@@ -128,6 +128,38 @@ fn refused_connections_name_the_place_and_what_to_do() {
 }
 
 #[test]
+fn all_addresses_of_a_name_are_tried() {
+    // The server listens on 127.0.0.1 alone; `localhost` may be `::1` first.
+    let server = Server::start();
+    Client::open(&format!("redis://localhost:{}", server.port)).unwrap().ping().unwrap();
+}
+
+#[test]
+fn a_server_that_takes_nothing_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (told, wait) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            use std::io::{Read, Write};
+            let (mut stream, _) = listener.accept().unwrap();
+            for answer in [b"%0\r\n".as_slice(), b"+OK\r\n+OK\r\n"] {
+                let _ = stream.read(&mut [0; 200]).unwrap();
+                stream.write_all(answer).unwrap();
+            }
+            let _ = wait.recv();
+        });
+        let config = ClientConfig::tcp("127.0.0.1", port).write_timeout(Duration::from_millis(200));
+        let begun = Instant::now();
+        let error = config.client().set("k", vec![0; 50_000_000]).unwrap_err();
+        assert!((0.2..3.0).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
+        assert!(matches!(error.kind(), ErrorKind::Disconnected(Some(_))), "{error:?}");
+        assert!(error.maybe_executed());
+        drop(told);
+    });
+}
+
+#[test]
 fn passwords_are_right_or_wrong_and_never_shown() {
     let server = Server::start();
     let admin = server.client();
