@@ -1,4 +1,20 @@
-.PHONY: bench instructions
+.PHONY: demo test bench instructions
+
+# A walk through the blocking client, against a private server or the one of REDIS_URL.
+demo:
+	cargo build --quiet -p redwire-std --example demo
+	tests/with-redis.sh cargo run --quiet -p redwire-std --example demo
+
+# Everything that has to hold before a change goes in. Tests start servers of their own.
+test:
+	tests/with-redis.sh
+	cargo fmt --check
+	cargo build -p redwire --no-default-features
+	cargo clippy -p redwire --no-default-features -- -D warnings
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --all-features -- -D warnings
+	cargo test
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Time and allocations beside the peers, as Markdown tables. Quiet machine, please: about two minutes.
 bench:

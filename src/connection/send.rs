@@ -31,7 +31,8 @@ impl SendOptions {
         self
     }
 
-    /// If the reply is a string, it comes in pieces as they are received ([`Event::Chunk`]), however long it is.
+    /// If the reply is a string, it comes in pieces as they are received ([`Event::Chunk`](super::Event::Chunk)),
+    /// however long it is.
     #[must_use]
     pub const fn streamed(mut self) -> Self {
         self.streamed = true;

@@ -372,11 +372,13 @@ impl<'a, T: FromReply<'a>> FromReply<'a> for Option<T> {
 }
 
 /// An error of the server is `Err`, a value like any other.
-impl<'a, T: FromReply<'a>> FromReply<'a> for Result<T, ErrorReply<'a>> {
+///
+/// The error type is [`ErrorReply`], which borrows, or what can be made from one.
+impl<'a, T: FromReply<'a>, E: From<ErrorReply<'a>>> FromReply<'a> for Result<T, E> {
     #[inline]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         match reply.error() {
-            Some(error) => Ok(Err(error)),
+            Some(error) => Ok(Err(error.into())),
             None => T::from_reply(reply).map(Ok),
         }
     }

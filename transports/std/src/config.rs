@@ -1,0 +1,196 @@
+//! Where to connect to, and how.
+
+use std::time::Duration;
+
+use redwire::connection::Config;
+use redwire::resp::{Limits, Protocol};
+use redwire::url::{Endpoint, Secret, Url, UrlError};
+
+use crate::{Client, Error};
+
+/// Where to connect to, who to be, and how long to wait for what.
+///
+/// ```
+/// use std::time::Duration;
+/// use redwire_std::ClientConfig;
+///
+/// let client = ClientConfig::from_url("redis://localhost/2")?
+///     .credentials("app", "secret")
+///     .client_name("app")
+///     .read_timeout(Duration::from_secs(2))
+///     .client();
+/// assert!(!format!("{client:?}").contains("secret"));
+/// # Ok::<(), redwire_std::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    pub(crate) endpoint: Endpoint,
+    username: Option<String>,
+    password: Option<Secret>,
+    client_name: Option<String>,
+    database: u32,
+    protocol: Protocol,
+    limits: Limits,
+    pub(crate) connect_timeout: Option<Duration>,
+    read_timeout: Option<Duration>,
+    pub(crate) write_timeout: Option<Duration>,
+    health_check: Option<Duration>,
+}
+
+impl Default for ClientConfig {
+    /// The server at `localhost:6379`.
+    fn default() -> Self {
+        Self::tcp("localhost", redwire::url::DEFAULT_PORT)
+    }
+}
+
+impl ClientConfig {
+    /// A server at a TCP port.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self::at(Endpoint::Tcp { host: host.into(), port })
+    }
+
+    /// A server at a Unix domain socket.
+    pub fn unix(path: impl Into<String>) -> Self {
+        Self::at(Endpoint::Unix { path: path.into() })
+    }
+
+    /// The server that a URL names; see [`Url`] for its form.
+    ///
+    /// # Errors
+    /// An error of kind [`ErrorKind::Url`](crate::ErrorKind::Url). It does not show the URL.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        let url: Url = url.parse().map_err(|error: UrlError| Error::from(error))?;
+        let mut config = Self::at(url.endpoint);
+        config.username = url.username;
+        config.password = url.password;
+        config.database = url.database;
+        config.protocol = url.protocol.unwrap_or(config.protocol);
+        Ok(config)
+    }
+
+    fn at(endpoint: Endpoint) -> Self {
+        ClientConfig {
+            endpoint,
+            username: None,
+            password: None,
+            client_name: None,
+            database: 0,
+            protocol: Protocol::Resp3,
+            limits: Limits::default(),
+            connect_timeout: Some(Duration::from_secs(10)),
+            read_timeout: None,
+            write_timeout: None,
+            health_check: None,
+        }
+    }
+
+    /// Authenticates as a user of the server's access control list (Redis 6.0).
+    #[must_use]
+    pub fn credentials(mut self, username: impl Into<String>, password: impl Into<Secret>) -> Self {
+        self.username = Some(username.into());
+        self.password = Some(password.into());
+        self
+    }
+
+    /// Authenticates as the default user.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<Secret>) -> Self {
+        self.username = None;
+        self.password = Some(password.into());
+        self
+    }
+
+    /// The name of the connections in CLIENT LIST. It must not hold blanks or line breaks.
+    #[must_use]
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.client_name = Some(name.into());
+        self
+    }
+
+    /// The number of the database, 0 by default.
+    #[must_use]
+    pub fn database(mut self, number: u32) -> Self {
+        self.database = number;
+        self
+    }
+
+    /// The protocol: RESP3 by default, or RESP2 where the server does not know it.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Limits on what the server may send.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How long connecting may take, and then the handshake: 10 seconds each by default. Names are resolved by the
+    /// system, which takes its own time; a Unix domain socket connects at once or not at all.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// How long the reply to a command may take, from when it is sent: for ever by default. A blocking command may take
+    /// so much longer than the server itself waits.
+    ///
+    /// A command that is late fails with [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut). Its reply is discarded when
+    /// it comes, and never taken for that of another command.
+    #[must_use]
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = Some(timeout);
+        self
+    }
+
+    /// How long the server may refuse to take a single byte before the connection is given up: for ever by default.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = Some(timeout);
+        self
+    }
+
+    /// Asks the server whether it is there when a subscription has brought nothing for so long, and connects again when
+    /// it does not answer. Never by default: a link that broke without a word is silent like one without messages.
+    #[must_use]
+    pub fn health_check(mut self, interval: Duration) -> Self {
+        self.health_check = Some(interval);
+        self
+    }
+
+    /// A client with this configuration. It connects when it first runs a command.
+    pub fn client(self) -> Client {
+        Client::with_config(self)
+    }
+
+    /// The same, for the engine.
+    pub(crate) fn engine(&self) -> Config<'static> {
+        let mut config =
+            Config::default().database(self.database).protocol(self.protocol).limits(self.limits);
+        config = match (&self.username, &self.password) {
+            (Some(username), Some(password)) => {
+                config.credentials(username.clone(), password.expose().to_owned())
+            }
+            (None, Some(password)) => config.password(password.expose().to_owned()),
+            _ => config,
+        };
+        if let Some(name) = &self.client_name {
+            config = config.client_name(name.clone());
+        }
+        if let Some(timeout) = self.connect_timeout {
+            config = config.handshake_timeout(timeout);
+        }
+        if let Some(timeout) = self.read_timeout {
+            config = config.command_timeout(timeout);
+        }
+        if let Some(interval) = self.health_check {
+            config = config.health_check(interval);
+        }
+        config
+    }
+}

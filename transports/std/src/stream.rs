@@ -1,0 +1,136 @@
+//! Sockets: TCP and Unix domain, with what waiting needs.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use redwire::url::Endpoint;
+
+/// How long a write may wait before what the server has sent is read. Without that pause client and server can wait for
+/// each other for ever, when both have more to send than the buffers between them hold.
+///
+/// Elsewhere than on Unix a socket is not usable any more once a write has timed out.
+const WRITE_SLICE: Option<Duration> = if cfg!(unix) { Some(Duration::from_millis(20)) } else { None };
+
+/// How long a read waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Not at all.
+    Not,
+    For(Duration),
+    Forever,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+macro_rules! either {
+    ($self:expr, $stream:ident => $result:expr) => {
+        match &$self.kind {
+            Kind::Tcp($stream) => $result,
+            #[cfg(unix)]
+            Kind::Unix($stream) => $result,
+        }
+    };
+}
+
+/// A connected stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    kind: Kind,
+    /// The timeout that reads have now.
+    read_timeout: Option<Duration>,
+}
+
+impl Stream {
+    /// Connects: over TCP to the addresses of the host, one after the other, until one accepts.
+    pub(crate) fn connect(endpoint: &Endpoint, timeout: Option<Duration>) -> io::Result<Self> {
+        let kind = match endpoint {
+            Endpoint::Tcp { host, port } => Kind::Tcp(connect_tcp(host, *port, timeout)?),
+            #[cfg(unix)]
+            Endpoint::Unix { path } => Kind::Unix(std::os::unix::net::UnixStream::connect(path)?),
+            _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "no such sockets on this system")),
+        };
+        let stream = Stream { kind, read_timeout: None };
+        either!(stream, stream => stream.set_write_timeout(WRITE_SLICE))?;
+        Ok(stream)
+    }
+
+    /// Reads what there is, or waits for it. `WouldBlock` is that nothing came in time.
+    pub(crate) fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<usize> {
+        let result = match wait {
+            Wait::Not => {
+                either!(self, stream => stream.set_nonblocking(true))?;
+                let result = self.read_once(buffer);
+                either!(self, stream => stream.set_nonblocking(false))?;
+                result
+            }
+            Wait::For(timeout) => {
+                self.set_read_timeout(Some(timeout.max(Duration::from_micros(100))))?;
+                self.read_once(buffer)
+            }
+            Wait::Forever => {
+                self.set_read_timeout(None)?;
+                self.read_once(buffer)
+            }
+        };
+        // What a timeout is called depends on the system.
+        result.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => io::ErrorKind::WouldBlock.into(),
+            _ => error,
+        })
+    }
+
+    fn read_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, stream => (&mut &*stream).read(buffer))
+    }
+
+    /// Sets the timeout, unless the one before will do: waking early does no harm.
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let will_do = match (self.read_timeout, timeout) {
+            (None, None) => true,
+            (Some(set), Some(wanted)) => {
+                set >= wanted / 2 && set <= wanted.saturating_add(Duration::from_millis(1))
+            }
+            _ => false,
+        };
+        if !will_do {
+            either!(self, stream => stream.set_read_timeout(timeout))?;
+            self.read_timeout = timeout;
+        }
+        Ok(())
+    }
+
+    /// Writes what fits. `WouldBlock` is that nothing did for a while.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, stream => (&mut &*stream).write(bytes)).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut if WRITE_SLICE.is_some() => io::ErrorKind::WouldBlock.into(),
+            _ => error,
+        })
+    }
+}
+
+fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<TcpStream> {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in (host, port).to_socket_addrs()? {
+        let connected = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            None => TcpStream::connect(address),
+            Some(Duration::ZERO) => Err(io::ErrorKind::TimedOut.into()),
+            Some(left) => TcpStream::connect_timeout(&address, left),
+        };
+        match connected {
+            Ok(stream) => {
+                // Commands are short, and written whole: waiting for more of them only delays.
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

@@ -1,0 +1,184 @@
+//! Transactions that depend on what was read before.
+
+use redwire::command::{Arguments, Command, Executor, ExecutorAs, Fixed, Open};
+use redwire::reply::FromReply;
+use redwire::resp::ArgumentWriter;
+
+use crate::link::Link;
+use crate::pipeline::Batch;
+use crate::replies::FromReplies;
+use crate::{Client, Error, ErrorKind, WatchError};
+
+/// What [`Client::transaction`] hands to its closure: a connection on which keys are watched.
+///
+/// Commands on it run at once, to read what the transaction depends on. Commands on its [`multi`](Self::multi) are queued.
+#[derive(Debug)]
+pub struct Transaction<'c> {
+    client: &'c Client,
+    queue: Queue,
+    begun: bool,
+}
+
+/// The commands of a transaction, to be executed all at once if no watched key has changed.
+#[derive(Debug)]
+pub struct Queue {
+    link: Link,
+    batch: Batch,
+    watching: bool,
+    executed: bool,
+    conflict: bool,
+}
+
+struct Watch<'k, K>(&'k K);
+
+impl<K: Arguments> Command for Watch<'_, K> {
+    type Reply = Fixed<()>;
+
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        out.bytes(b"WATCH");
+        self.0.write_arguments(out);
+    }
+}
+
+impl<'c> Transaction<'c> {
+    pub(crate) fn begin<K: Arguments>(client: &'c Client, keys: &K) -> Result<Self, Error> {
+        let mut link = client.take_link()?;
+        let watching = keys.count() > 0;
+        if watching {
+            let watch = Watch(keys);
+            let watched = |link: &mut Link| link.send(&watch).and_then(|ticket| link.reply::<()>(ticket));
+            let mut result = watched(&mut link);
+            if result.as_ref().is_err_and(Error::is_lost_unsent) {
+                link = client.take_link()?;
+                result = watched(&mut link);
+            }
+            result.map_err(|error| error.about(&watch))?;
+        }
+        let queue = Queue { link, batch: Batch::new(), watching, executed: false, conflict: false };
+        Ok(Transaction { client, queue, begun: false })
+    }
+
+    /// Where commands are queued to be executed all at once, if no watched key has changed by then.
+    pub fn multi(&mut self) -> &mut Queue {
+        self.begun = true;
+        &mut self.queue
+    }
+
+    /// Runs a command at once, and reads its reply.
+    ///
+    /// # Errors
+    /// As [`Client::execute`]; and when the connection is lost, of kind [`ErrorKind::Watch`], since the keys are not
+    /// watched any more.
+    pub fn execute<C, R>(&mut self, command: C) -> Result<R, Error>
+    where
+        C: Command,
+        C::Reply: redwire::command::Gives<R>,
+        R: for<'a> FromReply<'a>,
+    {
+        let queue = &mut self.queue;
+        queue
+            .link
+            .run(&command)
+            .map_err(|error| if queue.watching { error.into_watch_error() } else { error })
+    }
+
+    /// Ends it: executes what is queued, or forgets the watched keys. `None`: a watched key has changed, so start over.
+    pub(crate) fn finish<T>(mut self, result: Result<T, Error>) -> Option<Result<T, Error>> {
+        let queue = &mut self.queue;
+        let result = match result {
+            Ok(value) if self.begun && !queue.executed => queue.execute::<()>().map(|()| value),
+            other => other,
+        };
+        if queue.link.engine.is_watching() {
+            // The keys must not be watched any more when the connection is used for something else.
+            if queue.link.send(&["UNWATCH"]).and_then(|ticket| queue.link.reply::<()>(ticket)).is_err() {
+                queue.link.close();
+            }
+        }
+        let conflict = self.queue.conflict && result.is_err();
+        self.client.put_back(self.queue.link);
+        if conflict { None } else { Some(result) }
+    }
+}
+
+impl Queue {
+    /// Adds a command with options, or one that no method knows.
+    pub fn add<C: Command>(&mut self, command: C) -> &mut Self {
+        self.batch.add(&command);
+        self
+    }
+
+    /// Adds the call of a script. Before the transaction is sent, the server is asked whether it has the script, and given
+    /// it if not.
+    pub fn script<K: Arguments, A: Arguments>(&mut self, call: &crate::ScriptCall<'_, K, A>) -> &mut Self {
+        self.batch.script(call);
+        self
+    }
+
+    /// Executes the commands, and gives their replies as [`Pipeline::execute`](crate::Pipeline::execute) does.
+    ///
+    /// Hand the error on when it fails: one of kind [`ErrorKind::Watch`] makes [`Client::transaction`] start over.
+    ///
+    /// # Errors
+    /// As [`Pipeline::execute`](crate::Pipeline::execute); and of kind [`ErrorKind::AlreadyExecuted`] the second time.
+    pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
+        if self.executed {
+            return Err(Error::new(ErrorKind::AlreadyExecuted));
+        }
+        let batch = std::mem::replace(&mut self.batch, Batch::new());
+        batch.check::<T>()?;
+        self.executed = true;
+        if batch.commands.is_empty() && !self.watching {
+            return T::from_replies(&mut crate::replies::Replies::none());
+        }
+        let result = batch.run(&mut self.link, true);
+        if let Err(error) = &result {
+            self.conflict = matches!(error.kind(), ErrorKind::Watch(WatchError::Conflict));
+        }
+        result.map_err(|error| {
+            if self.watching && !error.maybe_executed() { error.into_watch_error() } else { error }
+        })
+    }
+}
+
+impl Executor for &mut Transaction<'_> {
+    type Output<R> = Result<R, Error>;
+
+    fn run<C, R>(self, command: C) -> Result<R, Error>
+    where
+        C: Command<Reply = Fixed<R>>,
+        R: for<'a> FromReply<'a>,
+    {
+        self.execute(command)
+    }
+}
+
+impl<R: for<'a> FromReply<'a>> ExecutorAs<R> for &mut Transaction<'_> {
+    fn run_as<C>(self, command: C) -> Result<R, Error>
+    where
+        C: Command<Reply = Open>,
+    {
+        self.execute(command)
+    }
+}
+
+impl Executor for &mut Queue {
+    type Output<R> = Self;
+
+    fn run<C, R>(self, command: C) -> Self
+    where
+        C: Command<Reply = Fixed<R>>,
+        R: for<'a> FromReply<'a>,
+    {
+        self.add(command)
+    }
+}
+
+impl ExecutorAs<()> for &mut Queue {
+    fn run_as<C>(self, command: C) -> Self
+    where
+        C: Command<Reply = Open>,
+    {
+        self.add(command)
+    }
+}

@@ -1,0 +1,362 @@
+//! Pipelines, transactions and scripts, on a real server.
+
+mod support;
+
+use redwire::resp::ErrorCode;
+use redwire_std::WatchError;
+use redwire_std::prelude::*;
+use support::{Server, each_way, monitored};
+
+fn is_conflict(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Watch(WatchError::Conflict))
+}
+
+#[test]
+fn one_reply_for_each_command() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        let replies: (bool, Option<String>, u64, u64, f64) = client
+            .pipeline()
+            .set("a", "a1")
+            .get("a")
+            .add(cmd("ZADD").arg("z").arg((1, "z1")))
+            .add(cmd("ZADD").arg("z").arg((4, "z2")))
+            .add(cmd("ZINCRBY").arg("z").arg((1, "z1")))
+            .execute()
+            .unwrap();
+        assert_eq!(replies, (true, Some("a1".into()), 1, 1, 2.0));
+        let sums: Vec<i64> = client.pipeline().incr("n").incr("n").incr("n").execute().unwrap();
+        assert_eq!(sums, [1, 2, 3]);
+        let sums: [i64; 2] = client.pipeline().atomic().incr("n").incr("n").execute().unwrap();
+        assert_eq!(sums, [4, 5]);
+        client.pipeline().incr("n").del("n").execute::<()>().unwrap();
+        assert_eq!(client.exists("n").unwrap(), 0);
+    });
+}
+
+#[test]
+fn empty_pipelines_send_nothing_and_atomic_ones_come_in_one_piece() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        client.ping().unwrap();
+        let seen = monitored(server, || {
+            client.pipeline().execute::<()>().unwrap();
+            assert_eq!(client.pipeline().atomic().execute::<Vec<i64>>().unwrap(), []);
+            let wrong = client.pipeline().incr("n").execute::<(i64, i64)>().unwrap_err();
+            assert!(wrong.to_string().contains("has 1 commands and the result 2 elements"), "{wrong}");
+        });
+        assert_eq!(seen, [""; 0]);
+        let seen = monitored(server, || {
+            client.pipeline().atomic().incr("n").get("n").execute::<(i64, String)>().unwrap();
+            client.pipeline().incr("n").execute::<()>().unwrap();
+        });
+        assert_eq!(seen, ["MULTI", "INCR n", "GET n", "EXEC", "INCR n"]);
+    });
+}
+
+#[test]
+fn an_error_names_its_command_and_the_others_are_executed() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        for atomic in [false, true] {
+            client.set("c", "text").unwrap();
+            let mut pipeline = client.pipeline();
+            if atomic {
+                pipeline.atomic();
+            }
+            let error = pipeline.set("a", 1).lpush("c", 3).set("d", 4).execute::<()>().unwrap_err();
+            let of = if atomic { "transaction" } else { "pipeline" };
+            let expected = format!("command 2 (LPUSH) of the {of}: WRONGTYPE Operation");
+            assert!(error.to_string().contains(&expected), "{error}");
+            assert_eq!((error.position(), error.command()), (Some(2), Some("LPUSH")));
+            assert_eq!(error.code(), Some(ErrorCode::WrongType));
+            assert_eq!(client.get::<i64>("d").unwrap(), 4);
+            // It is empty now, and can be used again.
+            assert!(pipeline.is_empty());
+            assert_eq!(pipeline.get("a").execute::<(i64,)>().unwrap(), (1,));
+
+            let (a, c, d): (bool, Result<u64, Error>, bool) =
+                pipeline.set("a", 1).lpush("c", 3).set("d", 4).execute().unwrap();
+            assert!(a && d);
+            assert_eq!(c.unwrap_err().code(), Some(ErrorCode::WrongType));
+        }
+    });
+}
+
+#[test]
+fn a_transaction_with_a_command_that_is_refused_is_not_executed() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        let mut pipeline = client.pipeline();
+        let error =
+            pipeline.atomic().set("a", 1).add(["NOSUCH", "secret"]).set("b", 2).execute::<()>().unwrap_err();
+        assert!(error.to_string().contains("command 2 (NOSUCH) of the transaction: ERR"), "{error}");
+        assert_eq!(client.exists(["a", "b"]).unwrap(), 0);
+        assert_eq!(client.echo::<String>("in step").unwrap(), "in step");
+        let replies = pipeline.set("a", 1).add(["NOSUCH"]).execute::<Vec<Result<(), Error>>>();
+        assert_eq!(replies.unwrap_err().position(), Some(2));
+    });
+}
+
+#[test]
+fn ten_thousand_small_and_two_thousand_large_ones() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        let mut pipeline = client.pipeline();
+        for number in 0..10_000 {
+            pipeline.set(format!("k{number}"), number);
+        }
+        assert_eq!(pipeline.len(), 10_000);
+        assert_eq!(pipeline.execute::<Vec<bool>>().unwrap(), vec![true; 10_000]);
+        for atomic in [false, true] {
+            let value = vec![b'v'; 20_000];
+            if atomic {
+                pipeline.atomic();
+            }
+            for number in 0..2_000 {
+                pipeline.set(format!("large{number}"), &value).echo(&value);
+            }
+            let replies: Vec<Vec<u8>> = pipeline.execute().unwrap();
+            assert_eq!(replies.len(), 4_000);
+            for pair in replies.chunks(2) {
+                assert!(pair[0] == b"OK" && pair[1] == value);
+            }
+        }
+    });
+}
+
+/// A peer that reads nothing as long as its own replies are not read: with full buffers on both sides.
+#[test]
+fn a_peer_that_does_not_buffer_is_no_deadlock() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut scanner = redwire::resp::Scanner::growing(Default::default());
+            let mut received = Vec::new();
+            let mut part = vec![0; 100_000];
+            let reply = [b"$100000\r\n".as_slice(), &[b'r'; 100_000], b"\r\n"].concat();
+            loop {
+                use redwire::resp::{Parser, Progress};
+                match scanner.parse(&received).unwrap() {
+                    Progress::Frame { length, .. } => {
+                        let hello = received.starts_with(b"*2\r\n$5\r\nHELLO");
+                        let client = received.starts_with(b"*4\r\n$6\r\nCLIENT");
+                        received.drain(..length);
+                        let reply: &[u8] = match (hello, client) {
+                            (true, _) => b"%0\r\n",
+                            (_, true) => b"+OK\r\n",
+                            _ => &reply,
+                        };
+                        stream.write_all(reply).unwrap();
+                    }
+                    _ => match stream.read(&mut part) {
+                        Ok(0) | Err(_) => return,
+                        Ok(count) => received.extend_from_slice(&part[..count]),
+                    },
+                }
+            }
+        });
+        let client = ClientConfig::tcp("127.0.0.1", port).client();
+        let value = vec![b'v'; 100_000];
+        let mut pipeline = client.pipeline();
+        for _ in 0..300 {
+            pipeline.echo(&value);
+        }
+        let replies: Vec<Vec<u8>> = pipeline.execute().unwrap();
+        assert!(replies.len() == 300 && replies.iter().all(|reply| reply.len() == 100_000));
+    });
+}
+
+#[test]
+fn a_connection_that_dies_in_a_pipeline() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        let id = client.client_id().unwrap();
+        let error = client
+            .pipeline()
+            .incr("n")
+            .add(client_kill().id(id).skipme(false))
+            .incr("n")
+            .execute::<()>()
+            .unwrap_err();
+        // The server answers what comes before it closes, or not even that.
+        assert!(matches!(error.kind(), ErrorKind::Disconnected(_)), "{error:?}");
+        assert!(error.maybe_executed() && !error.is_retryable());
+        assert!(error.to_string().contains(" of the pipeline: the "), "{error}");
+        assert_eq!(server.client().get::<i64>("n").unwrap(), 1);
+        assert_eq!(client.incr("n").unwrap(), 2);
+    });
+}
+
+#[test]
+fn a_transaction_is_repeated_until_nobody_was_in_between() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        let other = server.client();
+        let mut rounds = 0;
+        let next = client
+            .transaction(["seq"], |tx| {
+                rounds += 1;
+                let next = tx.get::<Option<u64>>("seq")?.unwrap_or(0) + 1;
+                if rounds < 3 {
+                    other.set("seq", rounds * 10)?;
+                }
+                tx.multi().set("seq", next);
+                Ok(next)
+            })
+            .unwrap();
+        assert_eq!((rounds, next), (3, 21));
+        assert_eq!(client.get::<u64>("seq").unwrap(), 21);
+
+        let (sum, all): (i64, Vec<String>) = client
+            .transaction("seq", |tx| {
+                tx.get::<u64>("seq")?;
+                tx.multi().incr("seq").lrange("none", 0, -1).execute()
+            })
+            .unwrap();
+        assert_eq!((sum, all), (22, vec![]));
+    });
+}
+
+#[test]
+fn an_empty_transaction_notices_conflicts_too() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        let other = server.client();
+        let mut rounds = 0;
+        client
+            .transaction(["k"], |tx| {
+                rounds += 1;
+                if rounds == 1 {
+                    other.set("k", 1)?;
+                }
+                tx.multi();
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(rounds, 2);
+    });
+}
+
+#[test]
+fn what_a_transaction_leaves_behind() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        client.ping().unwrap();
+        let done = monitored(server, || {
+            client
+                .transaction(["k"], |tx| {
+                    tx.multi().set("k", 1);
+                    Ok(())
+                })
+                .unwrap();
+        });
+        assert_eq!(done, ["WATCH k", "MULTI", "SET k 1", "EXEC"]);
+        let read_only = monitored(server, || {
+            assert_eq!(client.transaction(["k"], |tx| tx.get::<i64>("k")).unwrap(), 1);
+        });
+        assert_eq!(read_only, ["WATCH k", "GET k", "UNWATCH"]);
+        let failed = monitored(server, || {
+            let result = client.transaction(["k"], |tx| {
+                tx.multi().set("k", 2);
+                tx.incr("k")?;
+                tx.execute::<_, i64>(["LLEN", "k"])
+            });
+            assert_eq!(result.unwrap_err().code(), Some(ErrorCode::WrongType));
+        });
+        assert_eq!(failed, ["WATCH k", "INCR k", "LLEN k", "UNWATCH"]);
+        let twice = client.transaction(["k"], |tx| {
+            tx.multi().incr("k").execute::<()>()?;
+            tx.multi().incr("k").execute::<()>()
+        });
+        assert!(matches!(twice.unwrap_err().kind(), ErrorKind::AlreadyExecuted));
+        assert_eq!(client.get::<i64>("k").unwrap(), 3);
+    });
+}
+
+#[test]
+fn a_lost_watch_is_not_repeated_in_silence() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        let mut rounds = 0;
+        let mut attempt = |before: bool| {
+            client.transaction(["k"], |tx| {
+                rounds += 1;
+                let id = tx.client_id()?;
+                server.client().execute(client_kill().id(id))?;
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                if before {
+                    tx.get::<Option<String>>("k")?;
+                }
+                tx.multi().set("k", 1);
+                Ok(())
+            })
+        };
+        let error = attempt(true).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Watch(WatchError::Disconnected)), "{error:?}");
+        // Written into a socket that the server has closed: whether EXEC came through cannot be known.
+        let error = attempt(false).unwrap_err();
+        assert!(!is_conflict(&error), "{error:?}");
+        assert_eq!(rounds, 2);
+        assert_eq!(client.exists("k").unwrap(), 0);
+    });
+}
+
+#[test]
+fn scripts_are_loaded_when_they_have_to_be() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        client.script_flush().unwrap();
+        client.set("foo", 2).unwrap();
+        let multiply = Script::new("return redis.call('GET', KEYS[1]) * ARGV[1]");
+        let call = multiply.key("foo").arg(5);
+        let sha = multiply.digest();
+        let names = |seen: Vec<String>| -> Vec<String> {
+            seen.into_iter()
+                .filter(|line| !line.starts_with("GET"))
+                .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
+                .collect()
+        };
+        let first = monitored(server, || assert_eq!(call.call::<i64>(&client).unwrap(), 10));
+        assert_eq!(names(first), [format!("EVALSHA {sha}"), "SCRIPT LOAD".into(), format!("EVALSHA {sha}")]);
+        let second = monitored(server, || assert_eq!(call.call::<i64>(&client).unwrap(), 10));
+        assert_eq!(names(second), [format!("EVALSHA {sha}")]);
+
+        for atomic in [false, true] {
+            client.script_flush().unwrap();
+            let other = Script::new("return ARGV[1]");
+            let mut pipeline = client.pipeline();
+            if atomic {
+                pipeline.atomic();
+            }
+            pipeline.set("foo", 3).script(&call).script(&other.arg("x")).script(&call);
+            let replies: (bool, i64, String, i64) = pipeline.execute().unwrap();
+            assert_eq!(replies, (true, 15, "x".into(), 15));
+        }
+        let unknown = client.evalsha::<i64>("0".repeat(40), (), ()).unwrap_err();
+        assert_eq!(unknown.code(), Some(ErrorCode::NoScript));
+
+        let text = Script::new("return '\u{e4}\u{4f60}'");
+        assert_eq!(text.prepare().call::<String>(&client).unwrap(), "\u{e4}\u{4f60}");
+        let failing = Script::new("return redis.call('NOSUCH')");
+        let (a, b): (Result<i64, Error>, String) =
+            client.pipeline().script(&failing.prepare()).echo("b").execute().unwrap();
+        assert_eq!((a.unwrap_err().code(), b.as_str()), (Some(ErrorCode::Err), "b"));
+    });
+}
+
+#[test]
+fn scripts_in_transactions() {
+    let server = Server::start();
+    let client = server.client();
+    let increment = Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])");
+    let sum = client.transaction("n", |tx| {
+        let by = tx.get::<Option<i64>>("n")?.unwrap_or(7);
+        let (sum,): (i64,) = tx.multi().script(&increment.key("n").arg(by)).execute()?;
+        Ok(sum)
+    });
+    assert_eq!(sum.unwrap(), 7);
+}
