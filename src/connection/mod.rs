@@ -319,6 +319,11 @@ impl<'a, P: Parser> Connection<'a, P> {
         self.protocol
     }
 
+    /// The database in use: that of the configuration, or of the last SELECT that the server has confirmed.
+    pub fn database(&self) -> u32 {
+        self.database
+    }
+
     /// How many commands wait for their replies, those included whose replies will be discarded.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()

@@ -71,7 +71,7 @@ impl Client {
     {
         self.with_link(|link| {
             let reply = link.run(&command)?;
-            if link.engine.in_flight() == 0 && !link.engine.is_clean() {
+            if !link.is_as_configured() {
                 link.close();
                 return Err(link.error(ErrorKind::OwnConnection).about(&command).executed(true));
             }

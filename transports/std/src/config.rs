@@ -28,7 +28,7 @@ pub struct ClientConfig {
     username: Option<String>,
     password: Option<Secret>,
     client_name: Option<String>,
-    database: u32,
+    pub(crate) database: u32,
     protocol: Protocol,
     limits: Limits,
     pub(crate) connect_timeout: Option<Duration>,

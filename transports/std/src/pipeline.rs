@@ -1,7 +1,7 @@
 //! Commands that are sent together, and whose replies are read together.
 
 use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open, Patience};
-use redwire::connection::{Event, FailureReason, Ticket};
+use redwire::connection::{Event, FailureReason, SendError, Ticket};
 use redwire::reply::FromReply;
 use redwire::resp::{ArgumentWriter, Encoder, Frame};
 use redwire::script::Digest;
@@ -135,7 +135,7 @@ pub(crate) struct Batch {
     pub(crate) commands: Vec<Queued>,
     scripts: Vec<(Digest, Box<str>)>,
     /// The first command that could not be encoded.
-    error: Option<Error>,
+    error: Option<SendError>,
 }
 
 #[derive(Debug)]
@@ -204,7 +204,7 @@ impl Batch {
                 self.commands.push(Queued { end: self.encoded.len(), patience: command.patience() });
             }
             Err(error) => {
-                self.error.get_or_insert(redwire::connection::SendError::from(error).into());
+                self.error.get_or_insert(error.into());
             }
         }
     }
@@ -224,8 +224,8 @@ impl Batch {
     /// Whether it can be sent, and its replies read as a `T`.
     pub(crate) fn check<T: FromReplies>(&self) -> Result<(), Error> {
         let commands = self.commands.len();
-        match (&self.error, T::COUNT) {
-            (Some(_), _) => Err(Error::new(ErrorKind::Misuse(redwire::connection::Misuse::Empty))),
+        match (self.error, T::COUNT) {
+            (Some(error), _) => Err(error.into()),
             (None, Some(replies)) if replies != commands => {
                 Err(Error::new(ErrorKind::PipelineLength { commands, replies }))
             }

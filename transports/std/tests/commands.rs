@@ -309,6 +309,18 @@ impl Command for Words<'_> {
 }
 
 #[test]
+fn pushes_between_replies_do_no_harm() {
+    let server = Server::start();
+    let client = server.client();
+    let _: () = client.execute(client_tracking_on().bcast()).unwrap();
+    for number in 0..200 {
+        // Each brings an `invalidate`, before or behind its reply.
+        client.set("k", number).unwrap();
+        assert_eq!(client.get::<i32>("k").unwrap(), number);
+    }
+}
+
+#[test]
 fn many_threads_share_a_client() {
     each_way(|_, config| {
         let client = config.clone().client();

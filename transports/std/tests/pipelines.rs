@@ -42,6 +42,9 @@ fn empty_pipelines_send_nothing_and_atomic_ones_come_in_one_piece() {
         let seen = monitored(server, || {
             client.pipeline().execute::<()>().unwrap();
             assert_eq!(client.pipeline().atomic().execute::<Vec<i64>>().unwrap(), []);
+            let empty: [&str; 0] = [];
+            let nameless = client.pipeline().incr("n").add(empty).execute::<()>().unwrap_err();
+            assert_eq!(nameless.to_string(), "the command has no name");
             let wrong = client.pipeline().incr("n").execute::<(i64, i64)>().unwrap_err();
             assert!(wrong.to_string().contains("has 1 commands and the result 2 elements"), "{wrong}");
         });
