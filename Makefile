@@ -1,4 +1,4 @@
-.PHONY: demo test bench instructions
+.PHONY: demo test bench instructions fuzz
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
@@ -26,3 +26,13 @@ instructions:
 	command -v valgrind >/dev/null || apt-get install -y valgrind
 	cargo build --quiet --release -p redwire-benches
 	target/release/instructions
+
+# Runs each fuzz target for so many seconds. Needs a nightly toolchain and cargo-fuzz.
+SECONDS = 60
+fuzz:
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	for target in decode differential splits roundtrip connection; do \
+		mkdir -p fuzz/corpus/$$target; \
+		cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(SECONDS) -timeout=10 || exit 1; \
+	done

@@ -47,3 +47,8 @@ pub mod prelude {
     pub use redwire::command::*;
     pub use redwire::reply::FromReply;
 }
+
+/// The programs of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
