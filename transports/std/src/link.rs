@@ -46,6 +46,8 @@ pub(crate) struct Link {
     start: Moment,
     /// What the stream said when it broke.
     io_error: Option<io::Error>,
+    /// The server took nothing when it was written to last: it may wait for what it has sent to be read.
+    refused: bool,
     /// Nothing was read from the stream so far.
     unread: bool,
     /// The stream began like one of TLS.
@@ -59,7 +61,16 @@ impl Link {
         // What an empty buffer keeps anyway; without it reads would begin with 4 KiB.
         let _ = buffers.receive.reserve(IDLE_CAPACITY);
         let engine = Connection::new(target.config.engine(), buffers);
-        Link { engine, stream: None, target, start: Moment::now(), io_error: None, unread: true, tls: false }
+        Link {
+            engine,
+            stream: None,
+            target,
+            start: Moment::now(),
+            io_error: None,
+            refused: false,
+            unread: true,
+            tls: false,
+        }
     }
 
     /// A link that is ready.
@@ -75,6 +86,7 @@ impl Link {
         let stream = Stream::connect(&config.endpoint, config.connect_timeout)
             .map_err(|error| self.error(ErrorKind::Connect(error)))?;
         self.stream = Some(stream);
+        self.refused = false;
         self.unread = true;
         self.tls = false;
         self.io_error = None;
@@ -234,16 +246,22 @@ impl Link {
 
     /// Writes what is to be written. Reads in between, and then returns true: there may be events.
     pub(crate) fn flush(&mut self) -> bool {
+        if self.refused && self.read(Wait::Not) {
+            return true;
+        }
+        self.refused = false;
         let mut refused_since: Option<Moment> = None;
         while let (Some(bytes), Some(stream)) = (self.engine.poll_transmit(), &self.stream) {
             match stream.write(bytes.get(..PIECE).unwrap_or(bytes)) {
                 Ok(0) => return self.broken(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     refused_since = None;
+                    self.refused = false;
                     self.engine.transmitted(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.refused = true;
                     let waited = refused_since.get_or_insert_with(Moment::now).elapsed();
                     if self.target.config.write_timeout.is_some_and(|timeout| waited >= timeout) {
                         return self.broken(io::ErrorKind::TimedOut.into());

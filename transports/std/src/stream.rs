@@ -10,7 +10,7 @@ use redwire::url::Endpoint;
 /// each other for ever, when both have more to send than the buffers between them hold.
 ///
 /// Elsewhere than on Unix a socket is not usable any more once a write has timed out.
-const WRITE_SLICE: Option<Duration> = if cfg!(unix) { Some(Duration::from_millis(20)) } else { None };
+const WRITE_SLICE: Option<Duration> = if cfg!(unix) { Some(Duration::from_millis(5)) } else { None };
 
 /// How long a read waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

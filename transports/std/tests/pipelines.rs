@@ -128,19 +128,20 @@ fn ten_thousand_small_and_two_thousand_large_ones() {
     });
 }
 
-/// A peer that reads nothing as long as its own replies are not read: with full buffers on both sides.
+/// A peer that reads nothing as long as its own replies are not read: with full buffers on both sides. Those of a Unix
+/// domain socket are small.
 #[test]
 fn a_peer_that_does_not_buffer_is_no_deadlock() {
     use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let path = std::env::temp_dir().join(format!("redwire-peer-{}.sock", std::process::id()));
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut scanner = redwire::resp::Scanner::growing(Default::default());
             let mut received = Vec::new();
             let mut part = vec![0; 100_000];
-            let reply = [b"$100000\r\n".as_slice(), &[b'r'; 100_000], b"\r\n"].concat();
+            let reply = [b"$1000000\r\n".as_slice(), &vec![b'r'; 1_000_000], b"\r\n"].concat();
             loop {
                 use redwire::resp::{Parser, Progress};
                 match scanner.parse(&received).unwrap() {
@@ -162,15 +163,16 @@ fn a_peer_that_does_not_buffer_is_no_deadlock() {
                 }
             }
         });
-        let client = ClientConfig::tcp("127.0.0.1", port).client();
-        let value = vec![b'v'; 100_000];
+        let client = ClientConfig::unix(path.to_str().unwrap()).client();
+        let value = vec![b'v'; 500_000];
         let mut pipeline = client.pipeline();
-        for _ in 0..300 {
+        for _ in 0..60 {
             pipeline.echo(&value);
         }
         let replies: Vec<Vec<u8>> = pipeline.execute().unwrap();
-        assert!(replies.len() == 300 && replies.iter().all(|reply| reply.len() == 100_000));
+        assert!(replies.len() == 60 && replies.iter().all(|reply| reply.len() == 1_000_000));
     });
+    std::fs::remove_file(path).unwrap();
 }
 
 #[test]
