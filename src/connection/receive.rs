@@ -633,9 +633,10 @@ impl<P: Parser> Connection<'_, P> {
         match self.receive.filled() {
             [b'>', ..] => {
                 self.phase == Phase::Handshake
-                    || self.in_flight.front().is_some_and(|slot| {
-                        matches!(slot.verb, Verb::Subscribe | Verb::Unsubscribe)
-                    })
+                    || self
+                        .in_flight
+                        .front()
+                        .is_some_and(|slot| matches!(slot.verb, Verb::Subscribe | Verb::Unsubscribe))
             }
             // A list is no reply to what a subscriber can send, but for a PING.
             [b'*', ..] => self.protocol == Protocol::Resp2 && self.expects_messages(),

@@ -308,3 +308,28 @@ impl<'w> Iterator for Words<'w> {
         Some(self.elements.next()?.text().unwrap_or_default())
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::connection::{Buffers, Config};
+
+    #[test]
+    fn positions_stay_less_than_two_gibibytes_apart() {
+        let now = Instant::from_micros(0);
+        let config = Config::default().protocol(Protocol::Resp2).no_library();
+        let mut redis = Connection::new(config, Buffers::growing());
+        redis.connected(now).unwrap();
+        assert!(redis.poll_event().is_some());
+        redis.send(now, &["BLPOP", "k", "0"]).unwrap();
+        redis.transmitted(usize::MAX);
+        // As if so much had been sent and written behind it.
+        let much = i32::MAX as u32 - 20 - redis.queued;
+        redis.queued += much;
+        redis.handed_out += much;
+        let full = redis.send(now, &["GET", "kk"]).unwrap_err();
+        assert_eq!(full, SendError::Capacity(Capacity::Transmit { needed: 21, available: 20 }));
+        redis.send(now, &["PING"]).unwrap();
+        assert!(redis.was_handed_out(redis.in_flight.front().unwrap().start));
+    }
+}
