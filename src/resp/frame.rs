@@ -154,16 +154,14 @@ impl<'a> Frame<'a> {
     /// The elements of an array, set or push; of a map its keys and values in turn; of anything else none.
     pub fn elements(&self) -> Elements<'a> {
         let mut walker = self.walker();
-        match walker.counted_head().body {
-            Body::Values(count) => Elements { walker, remaining: count },
-            _ => Elements { walker, remaining: 0 },
-        }
+        let body = walker.head().body;
+        Elements::of(walker, body)
     }
 
     /// The value, to be matched on.
     pub fn data(&self) -> Data<'a> {
         let mut walker = self.walker();
-        let Head { kind, body } = walker.counted_head();
+        let Head { kind, body } = walker.head();
         match (kind, body) {
             (Kind::SimpleString, Body::Text(text)) => Data::SimpleString(text),
             (Kind::SimpleError | Kind::BlobError, Body::Text(text)) => Data::Error(ErrorReply::new(text)),
@@ -177,10 +175,12 @@ impl<'a> Frame<'a> {
             (Kind::Double, Body::Text(text)) => Data::Double(parse_double(text)),
             (Kind::Boolean, Body::Text(text)) => Data::Boolean(text == b"t"),
             (Kind::BigNumber, Body::Text(text)) => Data::BigNumber(ascii(text)),
-            (Kind::Array, Body::Values(remaining)) => Data::Array(Elements { walker, remaining }),
-            (Kind::Set, Body::Values(remaining)) => Data::Set(Elements { walker, remaining }),
-            (Kind::Push, Body::Values(remaining)) => Data::Push(Elements { walker, remaining }),
-            (Kind::Map, Body::Values(remaining)) => Data::Map(Pairs(Elements { walker, remaining })),
+            (Kind::Array, body @ (Body::Values(_) | Body::Open)) => Data::Array(Elements::of(walker, body)),
+            (Kind::Set, body @ (Body::Values(_) | Body::Open)) => Data::Set(Elements::of(walker, body)),
+            (Kind::Push, body @ (Body::Values(_) | Body::Open)) => Data::Push(Elements::of(walker, body)),
+            (Kind::Map, body @ (Body::Values(_) | Body::Open)) => {
+                Data::Map(Pairs(Elements::of(walker, body)))
+            }
             _ => Data::Null,
         }
     }
@@ -434,6 +434,19 @@ impl<'a> Iterator for Chunks<'a> {
 pub struct Elements<'a> {
     walker: Walker<'a>,
     remaining: usize,
+}
+
+impl<'a> Elements<'a> {
+    /// The elements of a body that the walker stands behind the head of.
+    #[inline]
+    fn of(mut walker: Walker<'a>, body: Body<'a>) -> Self {
+        let remaining = match body {
+            Body::Values(count) => count,
+            Body::Open => walker.count_open(),
+            _ => 0,
+        };
+        Elements { walker, remaining }
+    }
 }
 
 impl<'a> Iterator for Elements<'a> {

@@ -105,6 +105,8 @@ impl<'a> Walker<'a> {
 
     /// Counts the values of the stream whose head was read last. Without it they are passed over as one: to walk over
     /// nested streams does not look at the inner ones again for each level around them.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn count_open(&mut self) -> usize {
         let count = count_streamed(self.rest);
         self.open = false;
@@ -191,10 +193,13 @@ impl<'a> Walker<'a> {
         while self.pending > pending {
             if core::mem::take(&mut self.open) {
                 self.rest = skip_streamed(self.rest);
-                self.pending -= 1;
             } else {
-                self.next_bytes();
+                while self.rest.first() == Some(&b'.') {
+                    self.take_line();
+                }
+                self.rest = skip_attributed(self.rest);
             }
+            self.pending -= 1;
         }
     }
 
