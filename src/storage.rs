@@ -277,18 +277,19 @@ impl<'a> Buffer<'a> {
         }
         let length = self.len();
         let wanted = length + count;
-        // Moving costs `length` bytes and is paid for by the `head` bytes consumed before.
-        if wanted <= self.capacity() && (self.head >= length || !self.storage.grows()) {
-            self.compact();
+        // Moving costs `length` bytes and is paid for by the `head` bytes consumed before; where it is not, the memory
+        // grows too, so that it does not have to move again soon.
+        let paid = self.head >= length || !self.storage.grows();
+        self.compact();
+        if wanted <= self.capacity() && paid {
             return Ok(());
         }
-        self.compact();
-        if wanted > self.capacity() {
-            // At least doubled, so that appending stays linear, and never beyond the limit.
-            let doubled = self.capacity().saturating_mul(2).max(512).min(self.limit);
-            self.storage.reserve_exact(wanted.max(doubled))?;
+        // At least doubled, so that appending stays linear, and never beyond the limit.
+        let doubled = self.capacity().saturating_mul(2).max(512).min(self.limit);
+        match self.storage.reserve_exact(wanted.max(doubled)) {
+            Err(Full) if wanted <= self.capacity() => Ok(()),
+            reserved => reserved,
         }
-        Ok(())
     }
 
     /// Moves the filled part to the front of the memory.

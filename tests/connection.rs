@@ -802,3 +802,264 @@ fn a_second_stream_needs_the_first_to_be_over() {
     assert_eq!(pair.events, ["closed Closed Ready"]);
     pair.client.connected(pair.now).unwrap();
 }
+
+#[test]
+fn a_command_that_expired_unwritten_and_was_discarded_takes_no_reply() {
+    let config = Config::default().command_timeout(Duration::from_secs(1));
+    let mut pair = Pair::new(config, Server::default());
+    pair.server.values.insert("b".into(), "2".into());
+    pair.connect();
+    pair.send("GET a");
+    pair.pass(Duration::from_secs(2));
+    assert!(pair.client.discard(pair.tickets[0]));
+    pair.send("GET b");
+    assert_eq!(pair.take(), ["#1 \"2\""]);
+    assert!(pair.client.is_clean());
+}
+
+#[test]
+fn commands_without_a_reply_are_refused() {
+    let mut pair = Pair::new(Config::default(), Server::default());
+    pair.connect();
+    pair.send("MULTI");
+    let error = pair.try_send("REPLCONF ACK 0").unwrap_err();
+    assert_eq!(error, SendError::Misuse(Misuse::Replication));
+}
+
+#[test]
+fn a_refused_client_reply_gives_no_reply_to_another() {
+    let refusal = b"-NOPERM this user has no permissions to run the 'client|reply' command\r\n";
+    let mut pair = Pair::new(Config::default(), Server::default().answer("CLIENT REPLY SKIP", refusal));
+    pair.connect();
+    pair.send("CLIENT REPLY SKIP");
+    pair.send("SET a 1");
+    pair.send("GET a");
+    pair.send("GET b");
+    assert_eq!(
+        pair.take(),
+        ["#2 Disconnected, maybe executed", "#3 Disconnected, maybe executed", "closed OutOfStep Ready"]
+    );
+    // With a word too many the server answers, and goes on answering.
+    let answer = b"-ERR wrong number of arguments for 'client|reply' command\r\n";
+    let mut pair = Pair::new(Config::default(), Server::default().answer("CLIENT REPLY OFF now", answer));
+    pair.connect();
+    pair.send("CLIENT REPLY OFF now");
+    pair.send("GET a");
+    let error = "#0 -\"ERR wrong number of arguments for \\'client|reply\\' command\"";
+    assert_eq!(pair.take(), [error, "#1 null"]);
+}
+
+#[test]
+fn a_refused_discard_leaves_the_transaction_open_and_ends_the_connection() {
+    let server = Server::default().answer("DISCARD", b"-NOPERM no\r\n");
+    let mut pair = Pair::new(Config::default(), server);
+    pair.connect();
+    for line in ["MULTI", "SET a 1", "DISCARD", "GET a"] {
+        pair.send(line);
+    }
+    assert_eq!(
+        pair.take()[2..],
+        ["#2 Disconnected, maybe executed", "#3 Disconnected, maybe executed", "closed OutOfStep Ready"]
+    );
+}
+
+#[test]
+fn a_refused_multi_before_reset_leaves_the_next_transaction_alone() {
+    let mut pair = Pair::new(Config::default(), Server::default());
+    pair.connect();
+    pair.server.answers.insert("MULTI".into(), b"-NOPERM no\r\n".to_vec());
+    for line in ["MULTI", "GET a", "RESET", "MULTI", "GET b", "EXEC"] {
+        pair.send(line);
+    }
+    assert_eq!(
+        pair.take(),
+        [
+            "#0 -\"NOPERM no\"",
+            "#1 null",
+            "#2 +\"RESET\"",
+            "connected Resp3 0",
+            "#3 +\"OK\"",
+            "#4 queued",
+            "#5 [null]"
+        ]
+    );
+}
+
+#[test]
+fn a_select_that_a_transaction_does_not_run_selects_nothing() {
+    let mut pair = Pair::new(Config::default().no_library(), Server::default());
+    pair.connect();
+    // It was forgotten.
+    for line in ["MULTI", "SELECT 5", "RESET", "MULTI", "EXEC"] {
+        pair.send(line);
+    }
+    pair.take();
+    assert!(pair.client.is_clean());
+    // It failed.
+    for line in ["MULTI", "PING", "SELECT 99", "EXEC"] {
+        pair.send(line);
+    }
+    pair.take();
+    assert!(pair.client.is_clean());
+    for line in ["MULTI", "PING", "SELECT 6", "EXEC"] {
+        pair.send(line);
+    }
+    pair.take();
+    pair.cut();
+    pair.client.connected(pair.now).unwrap();
+    pair.take();
+    assert_eq!(pair.server.seen.last().unwrap(), "SELECT 6");
+}
+
+#[test]
+fn an_error_that_does_not_fit_is_still_an_error() {
+    let server = || Server { password: Some("secret"), ..Server::resp2() };
+    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+        let mut memory = Memory::new();
+        let mut receive = [0; 40];
+        let buffers = Buffers { receive: Buffer::borrowed(&mut receive), ..memory.buffers() };
+        let config = Config::default().password("wrong").protocol(protocol);
+        let mut pair = Pair::over(Connection::new(config, buffers), server());
+        pair.send("GET a");
+        pair.client.connected(pair.now).unwrap();
+        assert_eq!(pair.take(), ["#0 Disconnected, not executed", "closed Capacity Ready"]);
+    }
+    let mut memory = Memory::new();
+    let mut receive = [0; 40];
+    let buffers = Buffers { receive: Buffer::borrowed(&mut receive), ..memory.buffers() };
+    let config = Config::default().protocol(Protocol::Resp2);
+    let mut pair = Pair::over(Connection::new(config, buffers), Server::default());
+    pair.connect();
+    let long = format!("-ERR {}\r\n", "x".repeat(100)).into_bytes();
+    pair.server.answers.insert("SELECT 7".into(), long.clone());
+    pair.server.answers.insert("NONSENSE".into(), long);
+    for line in ["SELECT 7", "MULTI", "NONSENSE", "GET a", "DISCARD"] {
+        pair.send(line);
+    }
+    assert_eq!(pair.take(), ["#0 skipped 107", "#1 +\"OK\"", "#2 skipped 107", "#3 queued", "#4 +\"OK\""]);
+    assert!(pair.client.is_clean());
+}
+
+#[test]
+fn a_confirmation_that_does_not_fit_leaves_nobody_waiting() {
+    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+        let mut memory = Memory::new();
+        let mut subscriptions = [0; 200];
+        let mut receive = [0; 150];
+        let buffers = Buffers {
+            receive: Buffer::borrowed(&mut receive),
+            subscriptions: Storage::from(&mut subscriptions),
+            ..memory.buffers()
+        };
+        let mut pair =
+            Pair::over(Connection::new(Config::default().protocol(protocol), buffers), Server::default());
+        pair.connect();
+        pair.send(&format!("SUBSCRIBE {}", "x".repeat(150)));
+        let closed = if protocol == Protocol::Resp2 { "Subscribed" } else { "Ready" };
+        assert_eq!(pair.take(), ["#0 Disconnected, maybe executed", &format!("closed Capacity {closed}")]);
+    }
+}
+
+#[test]
+fn pieces_go_to_nobody_who_has_not_asked_yet() {
+    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2), Server::default());
+    pair.server.answers.insert("CLIENT SETINFO LIB-NAME redwire".into(), b"$2\r\nOK\r\n".to_vec());
+    pair.send_command(&["GET", "a"], SendOptions::default().streamed()).unwrap();
+    pair.client.connected(pair.now).unwrap();
+    assert_eq!(pair.take(), ["connected Resp2 0", "#0 null"]);
+    pair.send_command(&["GET", "b"], SendOptions::default().streamed()).unwrap();
+    let bytes = b"$1\r\nx\r\n";
+    pair.client.receive_buffer()[..bytes.len()].copy_from_slice(bytes);
+    pair.client.received(pair.now, bytes.len());
+    pair.events.clear();
+    pair.collect();
+    assert_eq!(pair.events, ["#1 Disconnected, not executed", "closed OutOfStep Ready"]);
+}
+
+#[test]
+fn pieces_that_nobody_wants_any_more_are_dropped() {
+    let config = Config::default().command_timeout(Duration::from_secs(1));
+    let mut pair = Pair::new(config, Server::default()).pieces_of(1000);
+    pair.connect();
+    pair.server.values.insert("big".into(), "x".repeat(1_000_000));
+    pair.send_command(&["GET", "big"], SendOptions::default().streamed()).unwrap();
+    while pair.events.is_empty() {
+        pair.step();
+    }
+    pair.pass(Duration::from_secs(2));
+    pair.send("PING");
+    while pair.step() {
+        assert!(pair.client.receive_buffer().len() <= 256 * 1024);
+    }
+    let events = pair.take();
+    let from = events.iter().position(|event| event == "#0 TimedOut, maybe executed").unwrap();
+    assert_eq!(events[from + 1..], ["#1 +\"PONG\""]);
+}
+
+#[test]
+fn a_confirmation_of_what_was_not_written_is_out_of_step() {
+    let mut pair = Pair::new(Config::default(), Server::default());
+    pair.connect();
+    pair.send("SUBSCRIBE a");
+    let bytes = b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
+    pair.client.receive_buffer()[..bytes.len()].copy_from_slice(bytes);
+    pair.client.received(pair.now, bytes.len());
+    pair.collect();
+    assert_eq!(pair.events, ["#0 Disconnected, not executed", "closed OutOfStep Ready"]);
+}
+
+#[test]
+fn room_is_kept_for_the_greeting_behind_reset() {
+    let mut memory = Memory::new();
+    let mut pair = Pair::over(Connection::new(Config::default(), memory.buffers()), Server::default());
+    pair.connect();
+    pair.send("RESET");
+    while pair.try_send("SET k 0123456789").is_ok() {}
+    let events = pair.take();
+    assert_eq!(events[..2], ["#0 +\"RESET\"", "connected Resp3 0"]);
+}
+
+#[test]
+fn a_password_that_the_server_cuts_short_is_not_shown() {
+    let password = "p".repeat(200);
+    let server = Server::default().answer(
+        &format!("HELLO 3 AUTH default {password}"),
+        format!(
+            "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `{}`, \r\n",
+            &password[..90]
+        )
+        .as_bytes(),
+    );
+    let config = Config::default().password(password.as_str()).fallback(false);
+    let mut pair = Pair::over(Connection::new(config, Buffers::growing()), server);
+    pair.client.connected(pair.now).unwrap();
+    let events = pair.take();
+    assert_eq!(events.len(), 1);
+    assert!(events[0].starts_with("closed refused HELLO") && !events[0].contains("pp"), "{events:?}");
+}
+
+#[test]
+fn many_commands_that_expire_at_once_are_reported_in_order() {
+    let config = Config::default().command_timeout(Duration::from_secs(1));
+    let mut pair = Pair::new(config, Server::default());
+    pair.connect();
+    // Written ones stay as places for their replies; the others go.
+    pair.server.stalled = true;
+    for _ in 0..2000 {
+        pair.send("GET a");
+    }
+    pair.run();
+    for _ in 0..2000 {
+        pair.send("GET b");
+    }
+    assert!(pair.client.discard(pair.tickets[3999]));
+    pair.pass(Duration::from_secs(2));
+    let events = pair.take();
+    assert_eq!(events.len(), 3999);
+    assert_eq!(events[1999], "#1999 TimedOut, maybe executed");
+    assert_eq!(events[2000], "#2000 TimedOut, not executed");
+    pair.send("PING");
+    pair.server.resume();
+    assert_eq!(pair.take(), ["#4000 +\"PONG\""]);
+    assert!(!pair.server.seen.contains(&"GET b".to_string()));
+}

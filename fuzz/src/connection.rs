@@ -106,11 +106,16 @@ struct Harness<'a> {
     scanner: Scanner<'static>,
     resp3: bool,
     queueing: bool,
+    /// What an honest server has: channels and patterns, shard channels.
+    subscribed: [Vec<Vec<u8>>; 3],
     online: bool,
 }
 
 pub fn run(data: &[u8]) {
     let Some((&[shape, protocol], actions)) = data.split_first_chunk::<2>() else { return };
+    // Lent memory of every size, also less than anything needs.
+    let lent = |most: usize, of: u8| most * (usize::from(shape >> 1 >> of) % 4 + 1) / 4;
+    let tiny = if protocol & 8 != 0 { 12 } else { 1 };
     let mut receive = [0u8; 300];
     let mut transmit = [0u8; 400];
     let mut in_flight = [Slot::default(); 6];
@@ -135,10 +140,10 @@ pub fn run(data: &[u8]) {
         Buffers::growing()
     } else {
         Buffers {
-            receive: Buffer::borrowed(&mut receive),
-            transmit: Buffer::borrowed(&mut transmit),
-            in_flight: Storage::from(&mut in_flight),
-            levels: Storage::from(&mut levels),
+            receive: Buffer::borrowed(&mut receive[..lent(300, 0) / tiny]),
+            transmit: Buffer::borrowed(&mut transmit[..lent(400, 2) / tiny]),
+            in_flight: Storage::from(&mut in_flight[..lent(6, 4)]),
+            levels: Storage::from(&mut levels[..lent(4, 1) - 1]),
             subscriptions: Storage::from(&mut subscriptions),
             scripts: Storage::from(&mut scripts),
         }
@@ -153,6 +158,7 @@ pub fn run(data: &[u8]) {
         scanner: Scanner::growing(Limits::default()),
         resp3: false,
         queueing: false,
+        subscribed: Default::default(),
         online: false,
     };
     for action in actions.chunks(2) {
@@ -220,6 +226,7 @@ impl Harness<'_> {
         self.scanner.reset();
         self.resp3 = false;
         self.queueing = false;
+        self.subscribed = Default::default();
     }
 
     fn send(&mut self, argument: u8) {
@@ -300,6 +307,7 @@ impl Harness<'_> {
             b"RESET" => {
                 self.resp3 = false;
                 self.queueing = false;
+                self.subscribed = Default::default();
                 b"+RESET\r\n".to_vec()
             }
             b"QUIT" => b"+OK\r\n".to_vec(),
@@ -310,28 +318,50 @@ impl Harness<'_> {
             }
             b"CLIENT" if words[1] == b"REPLY" && words[2] != b"ON" => Vec::new(),
             b"GET" => b"$12\r\n0123456789ab\r\n".to_vec(),
-            b"UNSUBSCRIBE" | b"PUNSUBSCRIBE" | b"SUNSUBSCRIBE" if words.len() == 1 => {
-                let name = String::from_utf8_lossy(&name).to_ascii_lowercase();
-                let null = if self.resp3 { "_" } else { "$-1" };
-                format!("{pushes}3\r\n${}\r\n{name}\r\n{null}\r\n:0\r\n", name.len()).into_bytes()
-            }
             b"SUBSCRIBE" | b"PSUBSCRIBE" | b"SSUBSCRIBE" | b"UNSUBSCRIBE" | b"PUNSUBSCRIBE"
-            | b"SUNSUBSCRIBE" => words[1..]
-                .iter()
-                .flat_map(|channel| {
-                    let name = String::from_utf8_lossy(&name).to_ascii_lowercase();
-                    let channel = String::from_utf8_lossy(channel).into_owned();
-                    format!(
-                        "{pushes}3\r\n${}\r\n{name}\r\n${}\r\n{channel}\r\n:1\r\n",
-                        name.len(),
-                        channel.len()
-                    )
-                    .into_bytes()
-                })
-                .collect(),
+            | b"SUNSUBSCRIBE" => self.subscription(&name, &words[1..], pushes),
             _ => b"+OK\r\n".to_vec(),
         };
         self.honest.extend(say);
+    }
+
+    fn subscription(&mut self, command: &[u8], names: &[Vec<u8>], pushes: &str) -> Vec<u8> {
+        let command = String::from_utf8_lossy(command).to_ascii_lowercase();
+        let kind = match command.as_bytes() {
+            [b'p', ..] => 1,
+            [b's', b's', ..] | [b's', b'u', b'n', ..] => 2,
+            _ => 0,
+        };
+        let mut names: Vec<Option<Vec<u8>>> = names.iter().cloned().map(Some).collect();
+        if names.is_empty() {
+            names = self.subscribed[kind].iter().cloned().map(Some).collect();
+        }
+        if names.is_empty() {
+            names.push(None);
+        }
+        let mut bytes = Vec::new();
+        for name in names {
+            let set = &mut self.subscribed[kind];
+            let there = set.iter().position(|other| Some(other) == name.as_ref());
+            match (&name, there) {
+                (Some(name), None) if !command.contains("un") => set.push(name.clone()),
+                (Some(_), Some(at)) if command.contains("un") => drop(set.remove(at)),
+                _ => {}
+            }
+            let count = match kind {
+                2 => self.subscribed[2].len(),
+                _ => self.subscribed[0].len() + self.subscribed[1].len(),
+            };
+            let name = match name {
+                Some(name) => format!("${}\r\n{}", name.len(), String::from_utf8_lossy(&name)),
+                None if self.resp3 => "_".to_string(),
+                None => "$-1".to_string(),
+            };
+            bytes.extend(
+                format!("{pushes}3\r\n${}\r\n{command}\r\n{name}\r\n:{count}\r\n", command.len()).bytes(),
+            );
+        }
+        bytes
     }
 
     fn receive(&mut self, bytes: &[u8], piece: usize) {
@@ -363,6 +393,12 @@ impl Harness<'_> {
             let ended = match event {
                 Event::Reply { ticket, .. } | Event::Queued { ticket } | Event::ChunksEnd { ticket, .. } => {
                     Some(ticket)
+                }
+                Event::Chunk { ticket, .. } => {
+                    let sent =
+                        self.sent.iter().rfind(|sent| sent.ticket == ticket).expect("a ticket of ours");
+                    assert!(!sent.ended && !sent.discarded, "a piece for {}", sent.tag);
+                    continue;
                 }
                 Event::Skipped { ticket, .. } => ticket,
                 Event::Subscription(subscription) => subscription.ticket.filter(|_| subscription.last),

@@ -259,7 +259,7 @@ pub enum Misuse {
     Closing,
     /// HELLO is the engine's own. Put protocol and credentials into the configuration.
     Handshake,
-    /// SYNC and PSYNC turn the connection into something that is no conversation.
+    /// SYNC, PSYNC and REPLCONF turn the connection into something that is no conversation.
     Replication,
     /// AUTH and RESET need a settled connection: send them when the handshake is done, AUTH when no reply is due.
     NotAlone,

@@ -153,7 +153,10 @@ impl<P: Parser> Connection<'_, P> {
     pub(super) fn handshake_reply(&mut self, length: Option<usize>) -> Option<Found> {
         let bytes = self.receive.filled().get(..length.unwrap_or(0)).unwrap_or_default();
         let frame = length.map(|_| Frame::accepted(bytes));
-        let error = frame.and_then(|frame| frame.error());
+        let error = match frame {
+            Some(frame) => frame.error(),
+            None => self.skipped_error(),
+        };
         let step = self.handshake.step;
         if let Some(error) = error {
             debug!("handshake step {} refused", step_name(step));
@@ -163,6 +166,11 @@ impl<P: Parser> Connection<'_, P> {
                     return None;
                 }
                 Step::LibraryName | Step::LibraryVersion => {}
+                // What it says is gone, and with it what to do about it.
+                _ if frame.is_none() => {
+                    self.die(Death::Capacity);
+                    return None;
+                }
                 _ => {
                     let withheld = self.repeats_credential(error.text());
                     warn!("the server refused {}", step_name(step));
@@ -173,7 +181,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         match step {
             Step::Hello => {
-                // A skipped reply is too large to be an error or a surprise: it is the map with a list of modules.
+                // A skipped reply that is no error is the map with a list of modules.
                 if frame.is_some_and(|frame| !matches!(frame.kind(), Kind::Map | Kind::Array)) {
                     self.die(Death::OutOfStep);
                     return None;
@@ -210,10 +218,11 @@ impl<P: Parser> Connection<'_, P> {
             }
     }
 
-    /// Servers quote the arguments of commands they do not know.
+    /// Servers quote the arguments of commands they do not know, and cut long ones short.
     fn repeats_credential(&self, text: &[u8]) -> bool {
         let secret = self.config.password.as_ref().map_or("", Text::as_str).as_bytes();
-        !secret.is_empty() && text.windows(secret.len()).any(|window| window == secret)
+        let contains = |part: &[u8]| text.windows(part.len().max(1)).any(|window| window == part);
+        !secret.is_empty() && (contains(secret) || contains(b"args beginning with"))
     }
 
     fn send_step(&mut self) {

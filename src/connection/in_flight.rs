@@ -34,6 +34,9 @@ pub struct Slot {
     pub(super) internal: bool,
     /// An EXEC or DISCARD whose MULTI was refused.
     pub(super) orphaned: bool,
+    /// The first behind commands that CLIENT REPLY keeps from being answered: if the server refused that, it gets to
+    /// hear of it here.
+    pub(super) behind_silence: bool,
 }
 
 pub(super) const NEVER: Instant = Instant::from_micros(u64::MAX);
@@ -55,6 +58,7 @@ impl Default for Slot {
             streamed: false,
             internal: false,
             orphaned: false,
+            behind_silence: false,
         }
     }
 }
@@ -160,20 +164,6 @@ impl<'a> InFlight<'a> {
             self.head = 0;
             self.slots.shrink(1024);
         }
-    }
-
-    /// Marks a slot as taken back: its bytes are gone from those to be transmitted.
-    pub(super) fn void(&mut self, position: usize) {
-        let Some(slot) = self.get_mut(position) else { return };
-        slot.void = true;
-        slot.discarded = true;
-        let length = slot.length;
-        for later in position + 1..self.length {
-            if let Some(slot) = self.get_mut(later) {
-                slot.start = slot.start.wrapping_sub(length);
-            }
-        }
-        self.drop_void();
     }
 
     /// The slot at a position, the oldest first.

@@ -140,6 +140,9 @@ pub struct Connection<'a, P = Scanner<'a>> {
     database: u32,
     /// The database that a SELECT in a transaction chooses if EXEC succeeds.
     transaction_database: Option<u32>,
+    /// How many commands the server has queued in the transaction, and how many when it queued that SELECT.
+    transaction_length: u32,
+    transaction_select: u32,
     /// The bytes of the last event, to be consumed with the next call.
     release: usize,
     ended: bool,
@@ -153,8 +156,11 @@ pub struct Connection<'a, P = Scanner<'a>> {
     /// Bytes that the frame being read still needs, at least.
     need: usize,
     timers: timers::Timers,
-    /// Slots whose expiry has to be reported.
+    /// Slots whose expiry has to be reported, and the number of the slot from which on they stand.
     expired: usize,
+    expired_from: u32,
+    /// Commands were sent that the server does not answer, and none that it does since.
+    silent: bool,
     /// Of the transaction whose commands are being failed: whether its EXEC was handed out.
     exec_handed_out: Option<bool>,
 }
@@ -204,6 +210,8 @@ impl<'a, P: Parser> Connection<'a, P> {
             active: [0; 3],
             monitoring: false,
             transaction_database: None,
+            transaction_length: 0,
+            transaction_select: 0,
             release: 0,
             ended: false,
             quitting: false,
@@ -213,6 +221,8 @@ impl<'a, P: Parser> Connection<'a, P> {
             need: 1,
             timers: timers::Timers::new(),
             expired: 0,
+            expired_from: 0,
+            silent: false,
             exec_handed_out: None,
         }
     }

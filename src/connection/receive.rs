@@ -34,6 +34,8 @@ pub(super) struct Skip {
     dropped: u64,
     /// It answers no command.
     aside: bool,
+    /// It is an error.
+    error: bool,
 }
 
 /// Room for at least so much is made before a read, when the memory grows.
@@ -66,7 +68,7 @@ impl<P: Parser> Connection<'_, P> {
             if let Some(resubscribed) = self.announce.take() {
                 return Some(Found::Connected { protocol: self.protocol, resubscribed });
             }
-            self.parser.stream(self.in_flight.front().is_some_and(|slot| slot.streamed && !slot.discarded));
+            self.parser.stream(self.text.is_some() || self.expects_pieces());
             match self.parser.parse(self.receive.filled()) {
                 Ok(Progress::Frame { length, push }) => {
                     let found = self.frame(length, push);
@@ -87,6 +89,11 @@ impl<P: Parser> Connection<'_, P> {
                 Ok(Progress::Text { start, end }) => {
                     *self.text.get_or_insert(0) += (end - start) as u64;
                     self.parser.discard(end);
+                    if self.in_flight.front().is_none_or(|slot| slot.discarded) {
+                        // Given up on the way.
+                        self.receive.consume(end);
+                        continue;
+                    }
                     self.release = end;
                     return Some(Found::Chunk { ticket: self.in_flight.front_ticket(), start, end });
                 }
@@ -177,13 +184,16 @@ impl<P: Parser> Connection<'_, P> {
             let slot = self.in_flight.pop()?;
             return (!slot.discarded).then_some(Found::ChunksEnd { ticket, length: text });
         }
-        let skip = self.skip.take()?;
+        let skip = self.skip?;
         let total = skip.dropped + length as u64;
         debug!("skipped {} bytes that did not fit", total);
         if push || skip.aside {
+            self.skip = None;
             return Some(Found::Skipped { ticket: None, length: total });
         }
-        match self.reply(None) {
+        let found = self.reply(None);
+        self.skip = None;
+        match found {
             Some(Found::Reply { ticket, .. }) => Some(Found::Skipped { ticket: Some(ticket), length: total }),
             other => other,
         }
@@ -231,13 +241,18 @@ impl<P: Parser> Connection<'_, P> {
                     .in_flight
                     .front()
                     .filter(|slot| slot.verb == expected && slot.subscription == kind)
-                    .filter(|slot| self.handed_out.wrapping_sub(slot.start) as i32 > 0);
+                    .filter(|slot| self.was_handed_out(slot.start));
                 if slot.is_none() && !subscribed {
                     // The server itself has ended it.
                     if let Some(name) = name {
                         self.subscriptions.remove(kind, name);
                     }
                     return Some(Found::Subscription { ticket: None, start, end, last: true });
+                }
+                if slot.is_none() && self.phase == Phase::Ready {
+                    // It confirms what was not asked.
+                    self.die(Death::OutOfStep);
+                    return None;
                 }
                 self.confirm(kind, start, end)
             }
@@ -256,13 +271,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         let ticket = self.in_flight.front_ticket();
         let none_left = self.active.get(kind as usize) == Some(&0);
-        let slot = self.in_flight.front_mut().filter(|slot| {
-            matches!(slot.verb, Verb::Subscribe | Verb::Unsubscribe) && slot.subscription == kind
-        });
-        let Some(slot) = slot else {
-            self.die(Death::OutOfStep);
-            return None;
-        };
+        let slot = self.in_flight.front_mut()?;
         slot.count = slot.count.saturating_sub(1);
         let last = if slot.everything { none_left } else { slot.count == 0 };
         let ticket = (!slot.discarded).then_some(ticket);
@@ -305,28 +314,38 @@ impl<P: Parser> Connection<'_, P> {
 
     #[inline]
     fn begins_with_error(&self, length: Option<usize>) -> bool {
-        length.is_some() && matches!(self.receive.filled().first(), Some(b'-' | b'!' | b'|'))
+        match length {
+            Some(_) => matches!(self.receive.filled().first(), Some(b'-' | b'!' | b'|')),
+            None => self.skip.is_some_and(|skip| skip.error),
+        }
     }
 
     /// What a reply changes, besides answering. Gives why the connection cannot go on, if so.
     fn settle(&mut self, slot: super::Slot, length: Option<usize>) -> Option<Death> {
         let bytes = self.receive.filled().get(..length.unwrap_or(0)).unwrap_or_default();
         let frame = length.map(|_| Frame::accepted(bytes));
-        let error = frame.and_then(|frame| frame.error());
+        let error = match frame {
+            Some(frame) => frame.error(),
+            None => self.skipped_error(),
+        };
         let text = frame.and_then(|frame| frame.text());
         if let Some(error) = error {
+            if slot.behind_silence && (frame.is_none() || mentions_client(error.text())) {
+                // CLIENT REPLY was refused: what was not to be answered will be.
+                return Some(Death::OutOfStep);
+            }
             let code = error.code();
             let without_multi = error.text().ends_with(b" without MULTI");
-            if code == ErrorCode::NoScript {
+            if code == ErrorCode::NoScript || frame.is_none() {
                 // Flushed, or another server: nothing that was known is sure any more.
                 self.scripts.clear();
             }
             debug!("error reply");
             match slot.verb {
                 Verb::Multi => self.transaction_refused(),
-                Verb::Exec | Verb::Discard if without_multi && !slot.orphaned => {
-                    return Some(Death::OutOfStep);
-                }
+                Verb::Exec if without_multi && !slot.orphaned => return Some(Death::OutOfStep),
+                // The server is still in the transaction: only EXEC ends one by being refused.
+                Verb::Discard if !slot.orphaned => return Some(Death::OutOfStep),
                 Verb::Exec | Verb::Discard => self.transaction_database = None,
                 Verb::Subscribe => self.subscription_refused(slot),
                 Verb::Unsubscribe => {}
@@ -349,18 +368,24 @@ impl<P: Parser> Connection<'_, P> {
             }
             if slot.verb == Verb::Select {
                 self.transaction_database = Some(slot.count);
+                self.transaction_select = self.transaction_length;
             }
+            self.transaction_length = self.transaction_length.saturating_add(1);
             return None;
         }
         match slot.verb {
             // These have confirmations, and nothing else but errors.
             Verb::Subscribe | Verb::Unsubscribe => return Some(Death::OutOfStep),
             Verb::Multi if text != Some(b"OK") => return Some(Death::OutOfStep),
+            Verb::Multi => self.begin_transaction(),
             Verb::Exec => {
-                let database = self.transaction_database.take();
-                if let Some(database) = database.filter(|_| !frame.is_some_and(|frame| frame.is_null())) {
-                    self.database = database;
-                }
+                let number = self.transaction_select as usize;
+                let selected = |frame: Frame<'_>| {
+                    frame.elements().nth(number).is_some_and(|reply| reply.error().is_none())
+                };
+                let database = self.transaction_database.filter(|_| frame.is_none_or(selected));
+                self.database = database.unwrap_or(self.database);
+                self.begin_transaction();
             }
             Verb::Discard => self.transaction_database = None,
             Verb::Monitor => self.monitoring = true,
@@ -380,6 +405,7 @@ impl<P: Parser> Connection<'_, P> {
                 }
                 self.monitoring = false;
                 self.active = [0; 3];
+                self.begin_transaction();
                 self.database = self.config.database;
                 let now = self.timers.last_received;
                 self.begin_handshake(now);
@@ -389,15 +415,46 @@ impl<P: Parser> Connection<'_, P> {
         None
     }
 
+    /// Forgets what was selected in a transaction.
+    fn begin_transaction(&mut self) {
+        self.transaction_database = None;
+        self.transaction_length = 0;
+    }
+
+    /// An error that was skipped, without its text.
+    pub(super) fn skipped_error(&self) -> Option<ErrorReply<'static>> {
+        self.skip.filter(|skip| skip.error).map(|_| ErrorReply::new(b""))
+    }
+
+    /// Whether the text that comes next goes to the caller in pieces.
+    #[inline]
+    fn expects_pieces(&self) -> bool {
+        self.in_flight.front().is_some_and(|slot| slot.streamed && self.in_pieces(slot))
+    }
+
+    /// Whether a slot that wants pieces gets them: what is more than a text to the conversation is read whole.
+    #[cold]
+    fn in_pieces(&self, slot: &super::Slot) -> bool {
+        !slot.discarded
+            && !slot.queued
+            && matches!(slot.verb, Verb::Ordinary | Verb::Ping)
+            && self.phase == Phase::Ready
+            && self.was_handed_out(slot.start)
+    }
+
     /// MULTI was refused: what was meant to be queued is run one by one, and its EXEC will be an error.
     fn transaction_refused(&mut self) {
         for position in 1..self.in_flight.len() {
             let Some(slot) = self.in_flight.get_mut(position) else { break };
-            if matches!(slot.verb, Verb::Exec | Verb::Discard) {
-                slot.orphaned = true;
-                return;
+            match slot.verb {
+                Verb::Exec | Verb::Discard => {
+                    slot.orphaned = true;
+                    return;
+                }
+                // They end a transaction too.
+                Verb::Reset | Verb::Quit => return,
+                _ => slot.queued = false,
             }
-            slot.queued = false;
         }
         if self.mode == Mode::Transaction {
             self.mode = Mode::Ready;
@@ -415,14 +472,18 @@ impl<P: Parser> Connection<'_, P> {
 
     /// The oldest command whose deadline has passed without anybody having heard of it.
     fn report_expired(&mut self) -> Option<Found> {
-        for position in 0..self.in_flight.len() {
+        // None stands before `expired_from`, however many have been reported.
+        let first = self.in_flight.front_ticket().sequence;
+        let passed = self.expired_from.wrapping_sub(first) as usize;
+        let begin = if passed > self.in_flight.len() { 0 } else { passed };
+        for position in begin..self.in_flight.len() {
             let Some(slot) = self.in_flight.get_mut(position) else { break };
             if slot.expired {
                 slot.expired = false;
-                slot.discarded = true;
                 let failure = Failure { reason: FailureReason::TimedOut, maybe_executed: !slot.void };
                 self.expired -= 1;
                 let ticket = self.in_flight.ticket_at(position);
+                self.expired_from = ticket.sequence.wrapping_add(1);
                 self.in_flight.drop_void();
                 return Some(Found::Failed { ticket, failure });
             }
@@ -490,13 +551,14 @@ impl<P: Parser> Connection<'_, P> {
         self.watching = false;
         self.active = [0; 3];
         self.monitoring = false;
-        self.transaction_database = None;
+        self.begin_transaction();
         self.ended = false;
         self.quitting = false;
         self.skip = None;
         self.text = None;
         self.need = 1;
         self.expired = 0;
+        self.silent = false;
         self.exec_handed_out = None;
         self.handshake.deadline = NEVER;
     }
@@ -526,7 +588,13 @@ impl<P: Parser> Connection<'_, P> {
         }
         if self.skip.is_none() && self.text.is_none() {
             let aside = self.begins_aside();
-            self.skip = Some(Skip { dropped: 0, aside });
+            if !aside && self.awaits_confirmation() {
+                // It may be a confirmation, which has to be read.
+                self.die(Death::Capacity);
+                return;
+            }
+            let error = matches!(self.receive.filled(), [b'-' | b'!', ..]);
+            self.skip = Some(Skip { dropped: 0, aside, error });
         }
         // A push inside is kept as long as it can be.
         let drop = match self.parser.discardable() {
@@ -555,6 +623,25 @@ impl<P: Parser> Connection<'_, P> {
                 && (begins(b"*3\r\n$7\r\nmessage")
                     || begins(b"*4\r\n$8\r\npmessage")
                     || begins(b"*3\r\n$8\r\nsmessage")))
+            || begins(b">3\r\n$7\r\nmessage")
+            || begins(b">4\r\n$8\r\npmessage")
+            || begins(b">3\r\n$8\r\nsmessage")
+    }
+
+    /// Whether the frame that does not fit might confirm a subscription, or under RESP2 be a message in disguise.
+    fn awaits_confirmation(&self) -> bool {
+        match self.receive.filled() {
+            [b'>', ..] => {
+                self.phase == Phase::Handshake
+                    || self
+                        .in_flight
+                        .front()
+                        .is_some_and(|slot| matches!(slot.verb, Verb::Subscribe | Verb::Unsubscribe))
+            }
+            // A list is no reply to what a subscriber can send, but for a PING.
+            [b'*', ..] => self.protocol == Protocol::Resp2 && self.expects_messages(),
+            _ => false,
+        }
     }
 }
 
@@ -567,6 +654,11 @@ fn count_active(active: &mut [i64; 3], kind: SubscriptionKind, count: i64) {
         SubscriptionKind::Pattern => *patterns = count.saturating_sub(*channels).max(0),
         SubscriptionKind::Shard => *shards = count.max(0),
     }
+}
+
+/// Whether an error is about the command CLIENT.
+fn mentions_client(text: &[u8]) -> bool {
+    text.windows(b"client".len()).any(|window| window.eq_ignore_ascii_case(b"client"))
 }
 
 fn message_kind(name: &[u8]) -> Option<SubscriptionKind> {

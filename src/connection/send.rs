@@ -90,7 +90,12 @@ impl<P: Parser> Connection<'_, P> {
             return misuse(Misuse::Closed);
         }
         let length = self.transmit.len() - before;
-        if self.phase != Phase::Ready && self.transmit.available() < self.handshake_reserve() {
+        let room = self.room_before_the_wrap();
+        if length > room {
+            return Err(SendError::Capacity(Capacity::Transmit { needed: length, available: room }));
+        }
+        if self.gate.is_some() && self.transmit.available() < self.handshake_reserve() {
+            // Behind the gate there is a handshake to come, which goes out first.
             let available = (self.transmit.available() + length).saturating_sub(self.handshake_reserve());
             return Err(SendError::Capacity(Capacity::Transmit { needed: length, available }));
         }
@@ -124,8 +129,10 @@ impl<P: Parser> Connection<'_, P> {
         }
         self.queued = self.queued.wrapping_add(length as u32);
         if answer == Answer::Nothing {
+            self.silent = true;
             return Ok(Ticket::UNANSWERED);
         }
+        slot.behind_silence = core::mem::take(&mut self.silent);
         self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
         Ok(self.in_flight.push(slot))
     }
@@ -196,7 +203,8 @@ impl<P: Parser> Connection<'_, P> {
             slot.expired = false;
             self.expired -= 1;
         }
-        self.withdraw(position);
+        let mut first = true;
+        self.withdraw(position, |_| core::mem::take(&mut first));
         true
     }
 
@@ -208,28 +216,53 @@ impl<P: Parser> Connection<'_, P> {
             .is_some_and(|slot| !slot.discarded)
     }
 
-    /// Takes a command back, if nothing of it was handed out; else discards its reply. Says whether it was taken back.
-    pub(super) fn withdraw(&mut self, position: usize) -> bool {
-        let Some(&slot) = self.in_flight.get(position) else { return false };
-        // What other commands depend on stays.
-        let alone = matches!(slot.verb, Verb::Ordinary | Verb::ScriptLoad) && !slot.queued;
-        if alone && !slot.void && !self.was_handed_out(slot.start) {
-            let at = slot.start.wrapping_sub(self.handed_out) as usize + self.greeting_waiting();
-            let length = slot.length as usize;
-            let bytes = self.transmit.filled_mut();
-            if let Some(rest) = bytes.len().checked_sub(length).filter(|&rest| at <= rest) {
-                bytes.copy_within(at + length.., at);
-                self.transmit.truncate(rest);
-                self.queued = self.queued.wrapping_sub(slot.length);
-                self.gate = self.gate.map(|gate| if gate > at { gate - length } else { gate });
-                self.in_flight.void(position);
-                return true;
+    /// Gives up the commands that are `due`, of those from `position` on: takes a command back if nothing of it was handed
+    /// out, and discards the reply of the others.
+    pub(super) fn withdraw(&mut self, position: usize, mut due: impl FnMut(&mut Slot) -> bool) {
+        let greeting = self.greeting_waiting();
+        let (handed_out, gate) = (self.handed_out, self.gate.unwrap_or(0));
+        // Bytes of commands that are taken back: all in one pass, moving what stays at most once.
+        let (mut removed, mut removed_before_gate) = (0usize, 0usize);
+        let mut read = 0;
+        for position in position..self.in_flight.len() {
+            let Some(slot) = self.in_flight.get_mut(position) else { break };
+            let start = slot.start;
+            slot.start = start.wrapping_sub(removed as u32);
+            if !due(slot) {
+                continue;
             }
-        }
-        if let Some(slot) = self.in_flight.get_mut(position) {
             slot.discarded = true;
+            // What other commands depend on stays.
+            let alone = matches!(slot.verb, Verb::Ordinary | Verb::ScriptLoad);
+            let handed_out_already = is_before(start, handed_out);
+            if !alone || slot.queued || slot.behind_silence || slot.void || handed_out_already {
+                continue;
+            }
+            let at = start.wrapping_sub(handed_out) as usize + greeting;
+            let end = at.saturating_add(slot.length as usize);
+            let bytes = self.transmit.filled_mut();
+            if at < read || end > bytes.len() {
+                continue;
+            }
+            if removed > 0 {
+                bytes.copy_within(read..at, read - removed);
+            }
+            read = end;
+            removed += end - at;
+            if gate > at {
+                removed_before_gate += end - at;
+            }
+            slot.void = true;
         }
-        false
+        if removed > 0 {
+            let bytes = self.transmit.filled_mut();
+            let rest = bytes.len() - removed;
+            bytes.copy_within(read.., read - removed);
+            self.transmit.truncate(rest);
+            self.queued = self.queued.wrapping_sub(removed as u32);
+            self.gate = self.gate.map(|gate| gate - removed_before_gate);
+        }
+        self.in_flight.drop_void();
     }
 
     /// Bytes of the handshake that stand before the commands.
@@ -238,8 +271,23 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     pub(super) fn was_handed_out(&self, start: u32) -> bool {
-        self.handed_out.wrapping_sub(start) as i32 > 0
+        is_before(start, self.handed_out)
     }
+
+    /// How many more bytes can be sent before the oldest of them that matters is answered. Positions wrap: the engine
+    /// tells them apart as long as they are less than 2 GiB away from each other.
+    fn room_before_the_wrap(&self) -> usize {
+        let oldest = match self.in_flight.front() {
+            Some(slot) if self.was_handed_out(slot.start) => slot.start,
+            _ => self.handed_out,
+        };
+        (i32::MAX as u32).saturating_sub(self.queued.wrapping_sub(oldest)) as usize
+    }
+}
+
+/// Whether one of two wrapping positions, less than 2 GiB apart, is before the other.
+fn is_before(one: u32, other: u32) -> bool {
+    other.wrapping_sub(one) as i32 > 0
 }
 
 /// The words of an encoded command.
@@ -259,5 +307,30 @@ impl<'w> Iterator for Words<'w> {
 
     fn next(&mut self) -> Option<&'w [u8]> {
         Some(self.elements.next()?.text().unwrap_or_default())
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::connection::{Buffers, Config};
+
+    #[test]
+    fn positions_stay_less_than_two_gibibytes_apart() {
+        let now = Instant::from_micros(0);
+        let config = Config::default().protocol(Protocol::Resp2).no_library();
+        let mut redis = Connection::new(config, Buffers::growing());
+        redis.connected(now).unwrap();
+        assert!(redis.poll_event().is_some());
+        redis.send(now, &["BLPOP", "k", "0"]).unwrap();
+        redis.transmitted(usize::MAX);
+        // As if so much had been sent and written behind it.
+        let much = i32::MAX as u32 - 20 - redis.queued;
+        redis.queued += much;
+        redis.handed_out += much;
+        let full = redis.send(now, &["GET", "kk"]).unwrap_err();
+        assert_eq!(full, SendError::Capacity(Capacity::Transmit { needed: 21, available: 20 }));
+        redis.send(now, &["PING"]).unwrap();
+        assert!(redis.was_handed_out(redis.in_flight.front().unwrap().start));
     }
 }

@@ -96,21 +96,22 @@ impl<P: Parser> Connection<'_, P> {
 
     fn expire_commands(&mut self, now: Instant) {
         let mut next = NEVER;
-        for position in 0..self.in_flight.len() {
-            let Some(slot) = self.in_flight.get_mut(position) else { break };
+        let mut expired = 0;
+        // What has not been written yet is not written any more.
+        self.withdraw(0, |slot| {
             if slot.discarded || slot.expired {
-                continue;
+                return false;
             }
-            if slot.deadline <= now {
-                slot.expired = true;
-                slot.deadline = NEVER;
-                self.expired += 1;
-                // What has not been written yet is not written any more.
-                self.withdraw(position);
-            } else {
+            if slot.deadline > now {
                 next = next.min(slot.deadline);
+                return false;
             }
-        }
+            slot.expired = true;
+            expired += 1;
+            true
+        });
+        self.expired += expired;
+        self.expired_from = self.in_flight.front_ticket().sequence;
         self.timers.next_deadline = next;
         if self.expired > 0 && self.phase == Phase::Ready {
             debug!("commands timed out: {}", self.expired);
@@ -122,10 +123,13 @@ impl<P: Parser> Connection<'_, P> {
         let before = self.transmit.len();
         let ping: &dyn Command<Reply = crate::command::Open> = &["PING"];
         if self.in_flight.reserve().is_err() || Encoder::new(&mut self.transmit).command(ping).is_err() {
+            // No room: not now, but when it is due the next time.
+            self.timers.last_received = now;
             return;
         }
         let length = (self.transmit.len() - before) as u32;
         let slot = Slot { verb: Verb::Ping, start: self.queued, length, internal: true, ..Slot::default() };
+        let slot = Slot { behind_silence: core::mem::take(&mut self.silent), ..slot };
         self.queued = self.queued.wrapping_add(length);
         self.in_flight.push(slot);
         self.timers.asked = true;

@@ -51,7 +51,7 @@ pub(super) enum Verb {
     ScriptFlush,
     /// HELLO: the engine's own.
     Hello,
-    /// SYNC and PSYNC: what follows is no reply.
+    /// SYNC, PSYNC and REPLCONF: what follows is no reply.
     Replicate,
 }
 
@@ -193,6 +193,8 @@ pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]
         5 if is("HELLO") => Verb::Hello,
         5 if is("RESET") => Verb::Reset,
         5 if is("PSYNC") => Verb::Replicate,
+        // Some of its forms are not answered.
+        8 if is("REPLCONF") => Verb::Replicate,
         6 if is("SELECT") => Verb::Select,
         6 if is("SCRIPT") => match words.next() {
             Some(word) if word.eq_ignore_ascii_case(b"LOAD") => Verb::ScriptLoad,
@@ -200,10 +202,11 @@ pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]
             _ => Verb::Ordinary,
         },
         6 if is("CLIENT") => match words.next() {
-            Some(word) if word.eq_ignore_ascii_case(b"REPLY") => match words.next() {
-                Some(word) if word.eq_ignore_ascii_case(b"ON") => Verb::ReplyOn,
-                Some(word) if word.eq_ignore_ascii_case(b"OFF") => Verb::ReplyOff,
-                Some(word) if word.eq_ignore_ascii_case(b"SKIP") => Verb::ReplySkip,
+            // With one word too many it is an error, which is answered.
+            Some(word) if word.eq_ignore_ascii_case(b"REPLY") => match (words.next(), words.next()) {
+                (Some(word), None) if word.eq_ignore_ascii_case(b"ON") => Verb::ReplyOn,
+                (Some(word), None) if word.eq_ignore_ascii_case(b"OFF") => Verb::ReplyOff,
+                (Some(word), None) if word.eq_ignore_ascii_case(b"SKIP") => Verb::ReplySkip,
                 _ => Verb::Ordinary,
             },
             _ => Verb::Ordinary,
@@ -306,6 +309,8 @@ mod tests {
         assert_eq!(verb("SUNSUBSCRIBE"), Verb::Unsubscribe);
         assert_eq!(verb("script load x"), Verb::ScriptLoad);
         assert_eq!(verb("PSYNC ? -1"), Verb::Replicate);
+        assert_eq!(verb("replconf ack 0"), Verb::Replicate);
+        assert_eq!(verb("client reply off x"), Verb::Ordinary);
     }
 
     #[test]

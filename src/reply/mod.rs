@@ -244,8 +244,13 @@ impl<'r, 'a> Reply<'r, 'a> {
 
     #[inline]
     fn elements_as(self, expected: &'static str) -> Result<ReplyElements<'r, 'a>, DecodeError<'a>> {
-        match self.head.body {
-            Body::Values(length) => {
+        let length = match self.head.body {
+            Body::Open => Some(self.walker.count_open()),
+            Body::Values(length) => Some(length),
+            _ => None,
+        };
+        match length {
+            Some(length) => {
                 let due = self.walker.pending();
                 Ok(ReplyElements { walker: self.walker, due, remaining: length, in_a_row: false })
             }
@@ -329,7 +334,7 @@ impl<'a> ReplyElements<'_, 'a> {
     }
 
     fn begins_with_aggregate(&self) -> bool {
-        self.remaining > 0 && matches!(self.walker.clone().head().body, Body::Values(_))
+        self.remaining > 0 && matches!(self.walker.clone().head().body, Body::Values(_) | Body::Open)
     }
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::walk::{self, Body, Head, Walker};
-use super::{ErrorReply, Kind};
+use super::{ErrorReply, Kind, Token};
 
 /// One complete value in received bytes, its attributes included. A view: copying it copies no bytes.
 ///
@@ -154,10 +154,8 @@ impl<'a> Frame<'a> {
     /// The elements of an array, set or push; of a map its keys and values in turn; of anything else none.
     pub fn elements(&self) -> Elements<'a> {
         let mut walker = self.walker();
-        match walker.head().body {
-            Body::Values(count) => Elements { walker, remaining: count },
-            _ => Elements { walker, remaining: 0 },
-        }
+        let body = walker.head().body;
+        Elements::of(walker, body)
     }
 
     /// The value, to be matched on.
@@ -177,10 +175,12 @@ impl<'a> Frame<'a> {
             (Kind::Double, Body::Text(text)) => Data::Double(parse_double(text)),
             (Kind::Boolean, Body::Text(text)) => Data::Boolean(text == b"t"),
             (Kind::BigNumber, Body::Text(text)) => Data::BigNumber(ascii(text)),
-            (Kind::Array, Body::Values(remaining)) => Data::Array(Elements { walker, remaining }),
-            (Kind::Set, Body::Values(remaining)) => Data::Set(Elements { walker, remaining }),
-            (Kind::Push, Body::Values(remaining)) => Data::Push(Elements { walker, remaining }),
-            (Kind::Map, Body::Values(remaining)) => Data::Map(Pairs(Elements { walker, remaining })),
+            (Kind::Array, body @ (Body::Values(_) | Body::Open)) => Data::Array(Elements::of(walker, body)),
+            (Kind::Set, body @ (Body::Values(_) | Body::Open)) => Data::Set(Elements::of(walker, body)),
+            (Kind::Push, body @ (Body::Values(_) | Body::Open)) => Data::Push(Elements::of(walker, body)),
+            (Kind::Map, body @ (Body::Values(_) | Body::Open)) => {
+                Data::Map(Pairs(Elements::of(walker, body)))
+            }
             _ => Data::Null,
         }
     }
@@ -231,20 +231,40 @@ impl<'a> Frame<'a> {
 /// streaming do not count; doubles compare as their texts.
 impl PartialEq for Frame<'_> {
     fn eq(&self, other: &Self) -> bool {
+        // Where both stream the same, nothing has to be counted.
+        let (mut left, mut right) = (self.tokens(), other.tokens());
+        loop {
+            match (left.next_of_value(), right.next_of_value()) {
+                (None, None) => return true,
+                (Some(Token::End), Some(Token::End)) => {}
+                (Some(Token::Scalar(a)), Some(Token::Scalar(b))) => {
+                    if !equal_heads(a.walker().head(), b.walker().head()) {
+                        return false;
+                    }
+                }
+                (Some(Token::Begin { kind: a, values: m }), Some(Token::Begin { kind: b, values: n })) => {
+                    if a != b {
+                        return false;
+                    }
+                    if m.is_some() != n.is_some() {
+                        return self.equals_counted(other);
+                    }
+                    if m != n {
+                        return false;
+                    }
+                }
+                _ => return false,
+            }
+        }
+    }
+}
+
+impl Frame<'_> {
+    /// Equality where one of the frames is streamed where the other is not.
+    fn equals_counted(&self, other: &Self) -> bool {
         let (mut left, mut right) = (self.walker(), other.walker());
         while left.pending() > 0 {
-            if right.pending() != left.pending() {
-                return false;
-            }
-            let (a, b) = (left.head(), right.head());
-            let same = a.kind == b.kind
-                && match (a.body, b.body) {
-                    (Body::Values(a), Body::Values(b)) => a == b,
-                    (Body::Null, Body::Null) => true,
-                    (Body::Text(a), Body::Text(b)) => a == b,
-                    (a, b) => Chunks::of(a).bytes().eq(Chunks::of(b).bytes()),
-                };
-            if !same {
+            if right.pending() != left.pending() || !equal_heads(left.counted_head(), right.counted_head()) {
                 return false;
             }
         }
@@ -252,46 +272,67 @@ impl PartialEq for Frame<'_> {
     }
 }
 
+fn equal_heads(a: Head<'_>, b: Head<'_>) -> bool {
+    a.kind == b.kind
+        && match (a.body, b.body) {
+            (Body::Values(a), Body::Values(b)) => a == b,
+            (Body::Null, Body::Null) => true,
+            (Body::Text(a), Body::Text(b)) => a == b,
+            (a, b) => Chunks::of(a).bytes().eq(Chunks::of(b).bytes()),
+        }
+}
+
 /// Levels that `Debug` writes out; deeper values are written as `…`.
 const DEBUG_DEPTH: usize = 16;
 
 impl fmt::Debug for Frame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // How many values are still to come on each open level, and what closes it: no recursion, whatever came.
-        let mut open = [(0usize, ""); DEBUG_DEPTH];
-        let mut depth = 0;
-        let mut walker = self.walker();
+        // How many values are still to come on each open level, if that was said before, and what closes it: no
+        // recursion, whatever came.
+        let mut open = [(None, ""); DEBUG_DEPTH];
+        let mut depth = 0usize;
+        let mut tokens = self.tokens();
         let mut separate = false;
-        while walker.pending() > 0 {
-            if separate {
-                f.write_str(", ")?;
+        while let Some(token) = tokens.next_of_value() {
+            match token {
+                Token::End => {
+                    let Some(last) = depth.checked_sub(1) else { continue };
+                    depth = last;
+                    f.write_str(open[last].1)?;
+                }
+                _ if separate => f.write_str(", ")?,
+                _ => {}
             }
-            let before = walker.pending();
-            let head = walker.head();
             separate = true;
-            if let Body::Values(count) = head.body {
-                let (opening, closing) = match head.kind {
-                    Kind::Map => ("{", "}"),
-                    Kind::Set => ("~[", "]"),
-                    Kind::Push => (">[", "]"),
-                    _ => ("[", "]"),
-                };
-                f.write_str(opening)?;
-                if count > 0 && depth < DEBUG_DEPTH {
-                    open[depth] = (count, closing);
-                    depth += 1;
-                    separate = false;
-                    continue;
+            match token {
+                Token::Begin { kind, values } => {
+                    let (opening, closing) = match kind {
+                        Kind::Map => ("{", "}"),
+                        Kind::Set => ("~[", "]"),
+                        Kind::Push => (">[", "]"),
+                        _ => ("[", "]"),
+                    };
+                    f.write_str(opening)?;
+                    let empty = match values {
+                        Some(values) => values == 0,
+                        None => matches!(tokens.clone().next_of_value(), Some(Token::End) | None),
+                    };
+                    if !empty && depth < DEBUG_DEPTH {
+                        open[depth] = (values, closing);
+                        depth += 1;
+                        separate = false;
+                        continue;
+                    }
+                    if !empty {
+                        f.write_str("…")?;
+                    }
+                    tokens.skip_values(values);
+                    f.write_str(closing)?;
                 }
-                if count > 0 {
-                    f.write_str("…")?;
-                    walker.skip_to(before - 1);
-                }
-                f.write_str(closing)?;
-            } else {
-                debug_scalar(head, f)?;
+                Token::Scalar(frame) => debug_scalar(frame.walker().head(), f)?,
+                _ => {}
             }
-            while let Some((remaining, closing)) = depth.checked_sub(1).map(|last| &mut open[last]) {
+            while let Some((Some(remaining), closing)) = depth.checked_sub(1).map(|last| &mut open[last]) {
                 *remaining -= 1;
                 if *remaining > 0 {
                     break;
@@ -393,6 +434,19 @@ impl<'a> Iterator for Chunks<'a> {
 pub struct Elements<'a> {
     walker: Walker<'a>,
     remaining: usize,
+}
+
+impl<'a> Elements<'a> {
+    /// The elements of a body that the walker stands behind the head of.
+    #[inline]
+    fn of(mut walker: Walker<'a>, body: Body<'a>) -> Self {
+        let remaining = match body {
+            Body::Values(count) => count,
+            Body::Open => walker.count_open(),
+            _ => 0,
+        };
+        Elements { walker, remaining }
+    }
 }
 
 impl<'a> Iterator for Elements<'a> {

@@ -56,6 +56,32 @@ impl<'a> Frame<'a> {
     }
 }
 
+impl<'a> Tokens<'a> {
+    /// Passes over the values that a token has begun: so many, or up to the end of the stream.
+    pub(crate) fn skip_values(&mut self, values: Option<usize>) {
+        let Some(values) = values else {
+            self.rest = walk::skip_streamed(self.rest);
+            return;
+        };
+        for _ in 0..values {
+            if self.rest.is_empty() {
+                return;
+            }
+            self.rest = walk::skip_attributed(self.rest);
+        }
+    }
+
+    /// The next token that is no attribute.
+    pub(crate) fn next_of_value(&mut self) -> Option<Token<'a>> {
+        loop {
+            match self.next()? {
+                Token::Attribute { values } => self.skip_values(Some(values)),
+                token => return Some(token),
+            }
+        }
+    }
+}
+
 impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 

@@ -18,8 +18,10 @@ pub(crate) enum Body<'a> {
     Text(&'a [u8]),
     /// The chunks of a streamed string, from the first `;` on.
     Chunks(&'a [u8]),
-    /// So many values follow; a pair of a map is two. Streamed ones are counted.
+    /// So many values follow; a pair of a map is two.
     Values(usize),
+    /// Values follow up to the END of a stream; [`Walker::count_open`] says how many.
+    Open,
     Null,
 }
 
@@ -33,20 +35,24 @@ pub(crate) struct Walker<'a> {
     pending: usize,
     /// The next value is the outermost one, which may be a push.
     outermost: bool,
+    /// The head read last began a stream whose values nobody has counted: they are pending as one.
+    open: bool,
 }
 
 impl<'a> Walker<'a> {
     /// Walks over one frame; in a nested one a push is never the value itself.
     #[inline]
     pub(crate) fn new(frame: &'a [u8], nested: bool) -> Self {
-        Walker { rest: frame, pending: 1, outermost: !nested }
+        Walker { rest: frame, pending: 1, outermost: !nested, open: false }
     }
 
     /// Walks over the values of the attribute or push that `bytes` begin with; how many they are comes with it.
     pub(crate) fn aside(bytes: &'a [u8]) -> (Self, usize) {
         match split_token(bytes) {
-            (Token::Aside(count), rest) => (Walker { rest, pending: count, outermost: false }, count),
-            _ => (Walker { rest: &[], pending: 0, outermost: false }, 0),
+            (Token::Aside(count), rest) => {
+                (Walker { rest, pending: count, outermost: false, open: false }, count)
+            }
+            _ => (Walker { rest: &[], pending: 0, outermost: false, open: false }, 0),
         }
     }
 
@@ -70,8 +76,10 @@ impl<'a> Walker<'a> {
         }
         let pending = match head.body {
             Body::Values(count) => self.pending.saturating_sub(count),
+            Body::Open => self.pending.saturating_sub(1),
             _ => self.pending,
         };
+        self.open = false;
         self.rest = start;
         self.pending = pending.saturating_add(1);
         self.next_bytes()
@@ -86,6 +94,26 @@ impl<'a> Walker<'a> {
         head
     }
 
+    /// Like [`head`](Self::head), with the values of a stream counted.
+    pub(crate) fn counted_head(&mut self) -> Head<'a> {
+        let mut head = self.head();
+        if let Body::Open = head.body {
+            head.body = Body::Values(self.count_open());
+        }
+        head
+    }
+
+    /// Counts the values of the stream whose head was read last. Without it they are passed over as one: to walk over
+    /// nested streams does not look at the inner ones again for each level around them.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn count_open(&mut self) -> usize {
+        let count = count_streamed(self.rest);
+        self.open = false;
+        self.pending = self.pending.saturating_sub(1).saturating_add(count);
+        count
+    }
+
     #[inline(never)]
     fn other_head(&mut self) -> Head<'a> {
         loop {
@@ -97,6 +125,10 @@ impl<'a> Walker<'a> {
             self.outermost = false;
             self.pending = match head.body {
                 Body::Values(count) => self.pending.saturating_add(count).saturating_sub(1),
+                Body::Open => {
+                    self.open = true;
+                    self.pending
+                }
                 _ => self.pending.saturating_sub(1),
             };
             return head;
@@ -151,8 +183,23 @@ impl<'a> Walker<'a> {
     /// Passes over values until only `pending` are left to be read.
     #[inline]
     pub(crate) fn skip_to(&mut self, pending: usize) {
+        if self.pending > pending {
+            self.skip_some(pending);
+        }
+    }
+
+    #[inline(never)]
+    fn skip_some(&mut self, pending: usize) {
         while self.pending > pending {
-            self.head();
+            if core::mem::take(&mut self.open) {
+                self.rest = skip_streamed(self.rest);
+            } else {
+                while self.rest.first() == Some(&b'.') {
+                    self.take_line();
+                }
+                self.rest = skip_attributed(self.rest);
+            }
+            self.pending -= 1;
         }
     }
 
@@ -214,7 +261,7 @@ impl<'a> Walker<'a> {
                 Head { kind, body: Body::Values(count.saturating_mul(values_per_element)) }
             }
             Length::Null => NULL,
-            Length::Streamed => Head { kind, body: Body::Values(count_streamed(rest)) },
+            Length::Streamed => Head { kind, body: Body::Open },
         }
     }
 }
@@ -363,7 +410,7 @@ impl<'a> Iterator for Pieces<'a> {
 }
 
 /// What follows the value that comes after attributes and pushes.
-fn skip_attributed(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn skip_attributed(mut bytes: &[u8]) -> &[u8] {
     while matches!(bytes.first(), Some(b'|' | b'>')) {
         bytes = skip_value(bytes);
     }
@@ -392,7 +439,7 @@ fn skip_values(mut bytes: &[u8], mut pending: usize) -> &[u8] {
 }
 
 /// What follows the END of the streamed aggregate whose elements begin here.
-fn skip_streamed(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn skip_streamed(mut bytes: &[u8]) -> &[u8] {
     let mut open = 1usize;
     while open > 0 && !bytes.is_empty() {
         let (token, rest) = split_token(bytes);
