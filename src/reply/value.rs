@@ -263,7 +263,7 @@ mod tests {
             Value::from(ErrorReply::new(b"ERR no")),
             Value::simple_string("OK"),
         ]);
-        let expected = r#"[5, "text", 1.5, true, null, {"k", ~[1]}, -"ERR no", +"OK"]"#;
+        let expected = r#"[5, "text", 1.5, true, null, {"k": ~[1]}, -"ERR no", +"OK"]"#;
         assert_eq!(format!("{value:?}"), expected);
         // What is made here is what a parser accepts.
         assert_eq!(Value::from(frame(value.as_frame().as_bytes())), value);

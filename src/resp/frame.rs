@@ -285,11 +285,23 @@ fn equal_heads(a: Head<'_>, b: Head<'_>) -> bool {
 /// Levels that `Debug` writes out; deeper values are written as `…`.
 const DEBUG_DEPTH: usize = 16;
 
+/// An aggregate that `Debug` is writing.
+#[derive(Clone, Copy, Default)]
+struct DebugLevel {
+    /// Values still to come, if their number was said before.
+    remaining: Option<usize>,
+    closing: &'static str,
+    map: bool,
+    /// An odd number of values has come.
+    odd: bool,
+}
+
+/// Like Rust's own: `[1, "a"]`, `{"key": null}`; `~[` and `>[` for sets and pushes, `+"` and `-"` for simple strings and
+/// errors.
 impl fmt::Debug for Frame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // How many values are still to come on each open level, if that was said before, and what closes it: no
-        // recursion, whatever came.
-        let mut open = [(None, ""); DEBUG_DEPTH];
+        // The open levels in a table: no recursion, whatever came.
+        let mut open = [DebugLevel::default(); DEBUG_DEPTH];
         let mut depth = 0usize;
         let mut tokens = self.tokens();
         let mut separate = false;
@@ -298,9 +310,13 @@ impl fmt::Debug for Frame<'_> {
                 Token::End => {
                     let Some(last) = depth.checked_sub(1) else { continue };
                     depth = last;
-                    f.write_str(open[last].1)?;
+                    f.write_str(open[last].closing)?;
                 }
-                _ if separate => f.write_str(", ")?,
+                _ if separate => {
+                    let behind_key =
+                        depth.checked_sub(1).is_some_and(|last| open[last].map && open[last].odd);
+                    f.write_str(if behind_key { ": " } else { ", " })?;
+                }
                 _ => {}
             }
             separate = true;
@@ -318,7 +334,8 @@ impl fmt::Debug for Frame<'_> {
                         None => matches!(tokens.clone().next_of_value(), Some(Token::End) | None),
                     };
                     if !empty && depth < DEBUG_DEPTH {
-                        open[depth] = (values, closing);
+                        open[depth] =
+                            DebugLevel { remaining: values, closing, map: kind == Kind::Map, odd: false };
                         depth += 1;
                         separate = false;
                         continue;
@@ -332,13 +349,17 @@ impl fmt::Debug for Frame<'_> {
                 Token::Scalar(frame) => debug_scalar(frame.walker().head(), f)?,
                 _ => {}
             }
-            while let Some((Some(remaining), closing)) = depth.checked_sub(1).map(|last| &mut open[last]) {
+            // A value is complete, and with it every level whose last one it is.
+            while let Some(last) = depth.checked_sub(1) {
+                let level = &mut open[last];
+                level.odd = !level.odd;
+                let Some(remaining) = &mut level.remaining else { break };
                 *remaining -= 1;
                 if *remaining > 0 {
                     break;
                 }
-                f.write_str(closing)?;
-                depth -= 1;
+                f.write_str(level.closing)?;
+                depth = last;
             }
         }
         Ok(())
@@ -545,4 +566,24 @@ pub(crate) fn parse_double(text: &[u8]) -> f64 {
 
 fn ascii(text: &[u8]) -> &str {
     core::str::from_utf8(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+    use crate::resp::Limits;
+
+    #[test]
+    fn debug_shows_the_structure() {
+        for (bytes, text) in [
+            (&b"%2\r\n+a\r\n:1\r\n$1\r\nb\r\n*2\r\n_\r\n#t\r\n"[..], r#"{+"a": 1, "b": [null, true]}"#),
+            (b"%?\r\n+a\r\n%0\r\n+b\r\n~1\r\n,1.5\r\n.\r\n", r#"{+"a": {}, +"b": ~[1.5]}"#),
+            (b"*?\r\n-ERR x\r\n>1\r\n+p\r\n:2\r\n.\r\n", r#"[-"ERR x", 2]"#),
+            (b"*0\r\n", "[]"),
+        ] {
+            assert_eq!(format!("{:?}", Frame::read(bytes, Limits::default()).unwrap()), text);
+        }
+    }
 }
