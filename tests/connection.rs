@@ -1063,3 +1063,22 @@ fn many_commands_that_expire_at_once_are_reported_in_order() {
     assert_eq!(pair.take(), ["#4000 +\"PONG\""]);
     assert!(!pair.server.seen.contains(&"GET b".to_string()));
 }
+
+#[test]
+fn a_subscriber_that_asks_for_resp3_may_say_more_before_the_greeting() {
+    let mut pair = Pair::new(Config::default(), Server::default());
+    pair.send("SUBSCRIBE a");
+    pair.send("GET k");
+    pair.client.connected(pair.now).unwrap();
+    assert_eq!(pair.take(), ["connected Resp3 0", "#0 +Channel a 1 last", "#1 null"]);
+    pair.cut();
+    pair.send("GET k");
+    pair.client.connected(pair.now).unwrap();
+    assert_eq!(pair.take(), ["- +Channel a 1 last", "connected Resp3 1", "#2 null"]);
+    // Where only RESP2 is to be had, the rules of RESP2 hold from then on.
+    pair.cut();
+    pair.server.knows_hello = false;
+    pair.client.connected(pair.now).unwrap();
+    pair.take();
+    assert_eq!(pair.try_send("GET k"), Err(SendError::Misuse(Misuse::Subscribed)));
+}

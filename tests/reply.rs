@@ -378,11 +378,14 @@ fn a_mismatch_says_what_came_and_what_was_asked() {
     let said = |bytes: &'static [u8]| frame(bytes).decode::<u8>().unwrap_err().to_string();
     assert_eq!(said(b":300\r\n"), "asked for u8, the reply is the integer 300, which is out of range");
     assert_eq!(said(b"*0\r\n"), "asked for u8, the reply is an array");
-    assert_eq!(said(b"_\r\n"), "asked for u8, the reply is null");
-    assert_eq!(said(b"+OK\r\n"), "asked for u8, the reply is a simple string of another form");
+    assert_eq!(
+        said(b"_\r\n"),
+        "asked for u8, the reply is null; ask for an Option where there may be nothing"
+    );
+    assert_eq!(said(b"+OK\r\n"), "asked for u8, the reply is a simple string that cannot be read as one");
     assert_eq!(said(b"-ERR no\r\n"), "ERR no");
     let said = frame(b"*1\r\n:1\r\n").decode::<(u8, u8)>().unwrap_err().to_string();
-    assert_eq!(said, "asked for a tuple of 2, the reply is an array of 1 element");
+    assert_eq!(said, "asked for a tuple of 2, the reply is an array of length 1");
 }
 
 /// A recursive type of the user's own: as deep as the parser lets values be.

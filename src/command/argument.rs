@@ -23,6 +23,11 @@ use crate::{resp::ArgumentWriter, time::Duration};
 /// let command = cmd("X").arg("text").arg(b"bytes").arg(-5).arg(0.5);
 /// assert_eq!(encode(&command), encode(&["X", "text", "bytes", "-5", "0.5"]));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no argument of a command",
+    note = "arguments are bytes, text, integers and floats; Redis has neither booleans nor optional values, so say what to send",
+    note = "a single `u8` is none, since `[u8]` is a byte string; use a wider integer"
+)]
 pub trait Argument {
     /// Writes the argument: exactly one call of a method of `out`.
     fn write_argument(&self, out: &mut ArgumentWriter<'_, '_>);
@@ -38,6 +43,10 @@ pub trait Argument {
 /// assert_eq!(encode(&cmd("DEL").arg(&keys)), encode(&["DEL", "a", "b"]));
 /// assert_eq!(encode(&cmd("MSET").arg([("a", 1), ("b", 2)])), encode(&["MSET", "a", "1", "b", "2"]));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not make arguments of a command",
+    note = "arguments are bytes, text, integers and floats, and arrays, slices, `Vec`s, tuples and maps of them; collect an iterator first"
+)]
 pub trait Arguments {
     /// Writes the arguments in order.
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>);

@@ -12,7 +12,7 @@ use crate::storage::{Buffer, Storage};
 /// use redwire::storage::{Buffer, Storage};
 ///
 /// // Everything a small device needs, with every byte in sight.
-/// let (mut receive, mut transmit) = ([0; 512], [0; 256]);
+/// let (mut receive, mut transmit) = ([0; 512], [0; 512]);
 /// let mut in_flight = [Slot::default(); 8];
 /// let mut levels = [Default::default(); 8];
 /// let mut subscriptions = [0; 64];
@@ -31,8 +31,9 @@ use crate::storage::{Buffer, Storage};
 pub struct Buffers<'a> {
     /// Received bytes, until the events they make are taken. The largest reply that comes in one piece.
     pub receive: Buffer<'a>,
-    /// Commands, until they are written. During the handshake it also takes the greeting: about 220 bytes, or 100 with
-    /// [`Config::no_library`](super::Config::no_library), and twice the client name, and the credentials.
+    /// Commands, until they are written. Up to [`Event::Connected`](super::Event::Connected) room for the greeting is
+    /// kept free in it: about 220 bytes, or 100 with [`Config::no_library`](super::Config::no_library), and twice the
+    /// client name, and the credentials.
     pub transmit: Buffer<'a>,
     /// One slot for each command that waits for its reply.
     pub in_flight: Storage<'a, Slot>,

@@ -153,6 +153,22 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.reason {
+            FailureReason::Disconnected => "the connection ended before the reply came",
+            FailureReason::TimedOut => "the reply did not come in time",
+        })?;
+        f.write_str(if self.maybe_executed {
+            "; the command may have been executed"
+        } else {
+            "; the command was not executed"
+        })
+    }
+}
+
+impl core::error::Error for Failure {}
+
 /// What happened to a command without a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -231,7 +247,7 @@ pub enum Capacity {
     Transmit {
         /// The bytes of the whole command.
         needed: usize,
-        /// The bytes that were free.
+        /// The bytes that were free; before the handshake is done, without those kept for the greeting.
         available: usize,
     },
     /// The table of commands in flight.

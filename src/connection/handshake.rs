@@ -129,8 +129,8 @@ impl<P: Parser> Connection<'_, P> {
         }
         self.phase = Phase::Ready;
         self.gate = None;
-        if self.protocol == Protocol::Resp3 && self.mode == Mode::Subscribed {
-            self.mode = Mode::Ready;
+        if matches!(self.mode, Mode::Ready | Mode::Subscribed) {
+            self.mode_by_subscriptions();
         }
         info!("connected, protocol {}", if self.protocol == Protocol::Resp3 { 3 } else { 2 });
         self.announce = Some(self.handshake.restored);

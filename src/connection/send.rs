@@ -43,8 +43,9 @@ impl SendOptions {
 impl<P: Parser> Connection<'_, P> {
     /// Queues a command, whole or not at all, and gives the ticket that its reply will name. Poll transmit after it.
     ///
-    /// Before the handshake is done, and between two streams, commands wait. Until the protocol is agreed on, the rules
-    /// of RESP2 hold for them.
+    /// Before the handshake is done, and between two streams, commands wait, and room for the greeting is kept free in
+    /// the transmit buffer. Until the protocol is agreed on, the rules of the one that was asked for hold: where the
+    /// server then speaks RESP2 only, it answers commands of a subscriber with errors.
     ///
     /// # Errors
     /// [`SendError`]; nothing has changed, and nothing of the command will be written.
@@ -137,9 +138,11 @@ impl<P: Parser> Connection<'_, P> {
         Ok(self.in_flight.push(slot))
     }
 
-    /// Under RESP2 subscriptions are a mode of their own.
+    /// Under RESP2 subscriptions are a mode of their own. Before the protocol is agreed on the one that was asked for
+    /// counts: should it not be had, a subscriber's other commands are answered with errors.
     pub(super) fn mode_by_subscriptions(&mut self) {
-        let resp3 = self.phase == Phase::Ready && self.protocol == Protocol::Resp3;
+        let protocol = if self.phase == Phase::Ready { self.protocol } else { self.config.protocol };
+        let resp3 = protocol == Protocol::Resp3;
         self.mode = if self.subscriptions.total() > 0 && !resp3 { Mode::Subscribed } else { Mode::Ready };
     }
 

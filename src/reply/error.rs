@@ -56,6 +56,8 @@ pub enum MismatchReason {
     Capacity,
     /// A streamed string, which is in pieces, asked for as borrowed text. Ask for an owned type.
     Streamed,
+    /// An aggregate without something that the type needs, such as a field of a hash.
+    Missing,
 }
 
 impl Mismatch {
@@ -105,17 +107,20 @@ impl fmt::Display for Mismatch {
         };
         write!(f, "asked for {}, the reply is ", self.expected)?;
         match (self.reason, self.value) {
+            (MismatchReason::Kind, _) if self.found == Kind::Null => {
+                f.write_str("null; ask for an Option where there may be nothing")
+            }
             (MismatchReason::Kind, _) => write!(f, "{article}{found}"),
             (MismatchReason::Range, Some(value)) => write!(f, "the {found} {value}, which is out of range"),
             (MismatchReason::Range, None) => write!(f, "{article}{found} that is out of range"),
-            (MismatchReason::Text, _) => write!(f, "{article}{found} of another form"),
-            (MismatchReason::Length, Some(1)) => write!(f, "{article}{found} of 1 element"),
-            (MismatchReason::Length, Some(length)) => write!(f, "{article}{found} of {length} elements"),
+            (MismatchReason::Text, _) => write!(f, "{article}{found} that cannot be read as one"),
+            (MismatchReason::Length, Some(length)) => write!(f, "{article}{found} of length {length}"),
             (MismatchReason::Length, None) => write!(f, "{article}{found} of another length"),
             (MismatchReason::Capacity, Some(length)) => {
                 write!(f, "{article}{found} of length {length}, for which there is no room")
             }
             (MismatchReason::Capacity, None) => write!(f, "{article}{found} for which there is no room"),
+            (MismatchReason::Missing, _) => write!(f, "{article}{found} without all that belongs to it"),
             (MismatchReason::Streamed, _) => {
                 write!(f, "{article}{found} in pieces, which only an owned type can hold")
             }

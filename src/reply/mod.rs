@@ -52,6 +52,43 @@ use error::{count, mismatch};
 /// let frame = Frame::read(b"*2\r\n$3\r\n1.5\r\n:2\r\n", Limits::default()).unwrap();
 /// assert_eq!(frame.decode(), Ok(Point { x: 1.5, y: 2.0 }));
 /// ```
+///
+/// A struct from a hash reads names and values in turn, from RESP3's map and RESP2's flat array alike:
+///
+/// ```
+/// use redwire::reply::{DecodeError, FromReply, Mismatch, MismatchReason, Reply};
+/// use redwire::resp::{Frame, Kind, Limits};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct User { name: String, age: Option<u8> }
+///
+/// impl<'a> FromReply<'a> for User {
+///     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
+///         let (mut name, mut age) = (None, None);
+///         let mut fields = reply.elements()?;
+///         while let Some(field) = fields.next::<&str>() {
+///             match field? {
+///                 "name" => name = fields.next().transpose()?,
+///                 "age" => age = fields.next().transpose()?,
+///                 _ => { fields.next::<()>().transpose()?; }
+///             }
+///         }
+///         let missing = Mismatch::new("a user with a name", Kind::Map, MismatchReason::Missing);
+///         Ok(User { name: name.ok_or(missing)?, age })
+///     }
+/// }
+///
+/// for reply in ["%2\r\n+name\r\n+Ada\r\n+age\r\n:36\r\n", "*4\r\n+name\r\n+Ada\r\n+age\r\n$2\r\n36\r\n"] {
+///     let frame = Frame::read(reply.as_bytes(), Limits::default()).unwrap();
+///     assert_eq!(frame.decode(), Ok(User { name: "Ada".to_string(), age: Some(36) }));
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a reply cannot be read as `{Self}`",
+    label = "say which type the reply has: `let value: Option<String> = client.get(\"key\")?`",
+    note = "clients give owned types; `&str` and `&[u8]` can be read from an event's frame with `decode`",
+    note = "implement `FromReply` for types of your own; most implementations are three lines"
+)]
 pub trait FromReply<'a>: Sized {
     /// Whether two values in a row can make up one of this type. It is true for tuples of two; a type that delegates
     /// to such a tuple may say so too.
