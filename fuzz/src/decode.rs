@@ -1,5 +1,8 @@
-//! Whatever a peer sends: no panic, nothing beyond the limits, and every accessor works on every accepted frame.
+//! Whatever a peer sends: no panic, nothing beyond the limits, and every accessor and type works on every accepted frame.
 
+use std::collections::{BTreeMap, HashMap};
+
+use redwire::reply::{FromReply, Value};
 use redwire::resp::{Data, Frame, Kind, Level, Parser, Progress, Scanner, Token};
 
 use super::settings::Settings;
@@ -50,6 +53,47 @@ fn check(settings: &Settings, frame: Frame<'_>, around: usize) {
     assert_eq!(frame, copy);
     check_tokens(settings, &frame, around);
     check_value(settings, &frame);
+    check_types(&frame);
+}
+
+/// Reads the frame as types of every form. What can be read agrees with what the accessors say.
+fn check_types(frame: &Frame<'_>) {
+    fn read<'a, T: FromReply<'a>>(frame: &Frame<'a>) -> Option<T> {
+        frame.decode::<T>().map_err(|error| assert!(!error.to_string().is_empty())).ok()
+    }
+    let aggregate = matches!(frame.kind(), Kind::Array | Kind::Set | Kind::Push | Kind::Map);
+    let value = read::<Value>(frame).expect("anything is a value");
+    assert_eq!(value.as_frame(), *frame);
+    assert_eq!(value.clone(), value);
+    let values = read::<Vec<Value>>(frame);
+    assert_eq!(values.is_some(), aggregate);
+    if let Some(values) = values {
+        assert_eq!(values.len(), frame.elements().len());
+        assert!(values.iter().map(Value::as_frame).eq(frame.elements()));
+    }
+    if frame.kind() == Kind::Integer {
+        assert_eq!(read::<i64>(frame), frame.integer());
+    }
+    if let (Some(bytes), Some(text)) = (read::<Vec<u8>>(frame), frame.text()) {
+        assert_eq!(bytes, text);
+    }
+    if let (Some(owned), Some(lent)) = (read::<String>(frame), read::<&str>(frame)) {
+        assert_eq!(owned, lent);
+    }
+    let pairs = read::<Vec<(Value, Value)>>(frame).map(|pairs| pairs.len());
+    if frame.kind() == Kind::Map {
+        assert_eq!(pairs, Some(frame.elements().len() / 2));
+    }
+    let lent = read::<Vec<(&[u8], &[u8])>>(frame).map(|pairs| pairs.len());
+    assert!(lent.is_none() || lent == pairs);
+    let nested = read::<Vec<Option<Vec<Option<&[u8]>>>>>(frame).map(|all| all.len());
+    assert!(nested.is_none_or(|length| length == frame.elements().len()));
+    let _ =
+        (read::<bool>(frame), read::<u8>(frame), read::<f64>(frame), read::<u128>(frame), read::<()>(frame));
+    let _ = (read::<(i64, String)>(frame), read::<(i64, (f64, Value), bool)>(frame), read::<[u16; 2]>(frame));
+    let _ = (read::<BTreeMap<String, Value>>(frame), read::<HashMap<Vec<u8>, Option<f64>>>(frame));
+    let _ = (read::<heapless::String<4>>(frame), read::<heapless::Vec<i32, 2>>(frame));
+    let _ = (read::<redwire::reply::text::Info>(frame), read::<redwire::reply::text::ClientList>(frame));
 }
 
 fn check_value(settings: &Settings, frame: &Frame<'_>) {
