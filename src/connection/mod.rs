@@ -27,6 +27,7 @@ mod config;
 mod event;
 mod handshake;
 mod in_flight;
+mod name_index;
 mod receive;
 mod scripts;
 mod send;

@@ -1,6 +1,7 @@
 //! What the user is subscribed to: the set that the handshake restores on every new stream.
 
 use super::SubscriptionKind;
+use super::name_index::{NameIndex, hash};
 use crate::command::{Arguments, Command, Open};
 use crate::resp::ArgumentWriter;
 use crate::storage::{Full, Storage};
@@ -11,7 +12,12 @@ use crate::storage::{Full, Storage};
 pub(super) struct Subscriptions<'a> {
     memory: Storage<'a, u8>,
     used: usize,
+    /// Bytes of names that were removed and still take their place.
+    dead: usize,
     counts: [usize; 3],
+    /// The length of the longest name since the set was empty.
+    longest: usize,
+    index: NameIndex,
 }
 
 /// What an entry takes besides its name, in bytes.
@@ -20,16 +26,23 @@ pub(super) const ENTRY_OVERHEAD: usize = 9;
 /// In the byte of the kind: the handshake has restored the name.
 const RESTORED: u8 = 0x80;
 
+/// In the byte of the kind: the name was removed.
+const DEAD: u8 = 0x40;
+
+/// Sets up to this number of names are searched from end to end.
+const SMALL: usize = 16;
+
 struct Entry<'e> {
     kind: u8,
     restored: bool,
+    dead: bool,
     added_by: u32,
     name: &'e [u8],
 }
 
 impl<'a> Subscriptions<'a> {
     pub(super) fn new(memory: Storage<'a, u8>) -> Self {
-        Subscriptions { memory, used: 0, counts: [0; 3] }
+        Subscriptions { memory, used: 0, dead: 0, counts: [0; 3], longest: 0, index: NameIndex::default() }
     }
 
     pub(super) fn count(&self, kind: SubscriptionKind) -> usize {
@@ -42,17 +55,22 @@ impl<'a> Subscriptions<'a> {
 
     pub(super) fn clear(&mut self) {
         self.used = 0;
+        self.dead = 0;
         self.counts = [0; 3];
+        self.longest = 0;
+        self.index.clear();
         self.memory.shrink(0);
     }
 
     /// Adds a name unless it is there.
     pub(super) fn insert(&mut self, kind: SubscriptionKind, name: &[u8], added_by: u32) -> Result<(), Full> {
-        if self.entries().any(|entry| entry.kind == kind as u8 && entry.name == name) {
+        if self.find(kind, name).is_some() {
             return Ok(());
         }
         let length = u32::try_from(name.len()).map_err(|_| Full)?;
         let end = self.used.checked_add(ENTRY_OVERHEAD + name.len()).ok_or(Full)?;
+        // Places are kept as 32 bits.
+        let start = u32::try_from(self.used).map_err(|_| Full)?;
         self.memory.reserve(end)?;
         let place = self.memory.as_mut_slice().get_mut(self.used..end).ok_or(Full)?;
         let (header, text) = place.split_at_mut_checked(ENTRY_OVERHEAD).ok_or(Full)?;
@@ -64,14 +82,31 @@ impl<'a> Subscriptions<'a> {
             size.copy_from_slice(&length.to_le_bytes());
         }
         self.used = end;
+        self.longest = self.longest.max(name.len());
         if let Some(count) = self.counts.get_mut(kind as usize) {
             *count += 1;
+        }
+        if self.index.has_room() {
+            self.index.insert(hash(kind as u8, name), start);
+        } else if self.memory.grows() && self.total() > SMALL {
+            self.build_index();
         }
         Ok(())
     }
 
     pub(super) fn remove(&mut self, kind: SubscriptionKind, name: &[u8]) {
-        self.remove_where(|entry| entry.kind == kind as u8 && entry.name == name);
+        let Some(at) = self.find(kind, name) else { return };
+        if let Some(byte) = self.memory.as_mut_slice().get_mut(at) {
+            *byte |= DEAD;
+        }
+        if let Some(count) = self.counts.get_mut(kind as usize) {
+            *count -= 1;
+        }
+        self.dead += ENTRY_OVERHEAD + name.len();
+        // Lent memory is closed up at once; what grows, when half of it is waste, which is paid for by the removals.
+        if !self.memory.grows() || self.dead > self.used / 2 {
+            self.remove_where(|_| false);
+        }
     }
 
     pub(super) fn remove_all(&mut self, kind: SubscriptionKind) {
@@ -90,8 +125,9 @@ impl<'a> Subscriptions<'a> {
         self.entries().filter(move |entry| entry.kind == kind as u8).map(|entry| entry.name)
     }
 
+    /// The most bytes that a name has, or had.
     pub(super) fn longest_name(&self) -> usize {
-        self.entries().map(|entry| entry.name.len()).max().unwrap_or(0)
+        self.longest
     }
 
     /// Forgets what was restored on an earlier stream.
@@ -143,8 +179,9 @@ impl<'a> Subscriptions<'a> {
     fn mark(&mut self, matches: impl Fn(&Entry<'_>) -> bool, change: impl Fn(u8) -> u8) {
         let mut at = 0;
         while let Some(entry) = self.memory.as_slice().get(at..self.used).and_then(read_entry) {
-            let end = at + ENTRY_OVERHEAD + entry.name.len();
-            if matches(&entry)
+            let end = at + entry.size();
+            if !entry.dead
+                && matches(&entry)
                 && let Some(byte) = self.memory.as_mut_slice().get_mut(at)
             {
                 *byte = change(*byte);
@@ -153,24 +190,55 @@ impl<'a> Subscriptions<'a> {
         }
     }
 
-    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let mut rest = self.memory.as_slice().get(..self.used).unwrap_or_default();
+    /// The names that are there, and their places.
+    fn places(&self) -> impl Iterator<Item = (usize, Entry<'_>)> {
+        let memory = self.memory.as_slice().get(..self.used).unwrap_or_default();
+        let mut at = 0;
         core::iter::from_fn(move || {
-            let entry = read_entry(rest)?;
-            rest = rest.get(ENTRY_OVERHEAD + entry.name.len()..)?;
-            Some(entry)
+            let place = at;
+            let entry = memory.get(at..).and_then(read_entry)?;
+            at += entry.size();
+            Some((place, entry))
+        })
+        .filter(|(_, entry)| !entry.dead)
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.places().map(|(_, entry)| entry)
+    }
+
+    fn find(&self, kind: SubscriptionKind, name: &[u8]) -> Option<usize> {
+        let is_it = |entry: &Entry<'_>| entry.kind == kind as u8 && entry.name == name;
+        if !self.index.is_built() {
+            return self.places().find(|(_, entry)| is_it(entry)).map(|(place, _)| place);
+        }
+        let memory = self.memory.as_slice().get(..self.used).unwrap_or_default();
+        self.index.find(hash(kind as u8, name), |place| {
+            memory.get(place..).and_then(read_entry).is_some_and(|entry| !entry.dead && is_it(&entry))
         })
     }
 
+    fn build_index(&mut self) {
+        let mut index = core::mem::take(&mut self.index);
+        index.rebuild(self.total());
+        for (place, entry) in self.places() {
+            index.insert(hash(entry.kind, entry.name), place as u32);
+        }
+        self.index = index;
+    }
+
+    /// Removes names, and closes up the memory.
     fn remove_where(&mut self, matches: impl Fn(&Entry<'_>) -> bool) {
         let mut kept = 0;
         let mut at = 0;
         while at < self.used {
             let memory = self.memory.as_mut_slice();
             let Some(entry) = memory.get(at..self.used).and_then(read_entry) else { break };
-            let end = at + ENTRY_OVERHEAD + entry.name.len();
+            let end = at + entry.size();
             let kind = usize::from(entry.kind);
-            if matches(&entry) {
+            if entry.dead {
+                // Counted when it was removed.
+            } else if matches(&entry) {
                 if let Some(count) = self.counts.get_mut(kind) {
                     *count -= 1;
                 }
@@ -181,6 +249,16 @@ impl<'a> Subscriptions<'a> {
             at = end;
         }
         self.used = kept;
+        self.dead = 0;
+        if self.index.is_built() {
+            self.build_index();
+        }
+    }
+}
+
+impl Entry<'_> {
+    fn size(&self) -> usize {
+        ENTRY_OVERHEAD + self.name.len()
     }
 }
 
@@ -190,8 +268,9 @@ fn read_entry(bytes: &[u8]) -> Option<Entry<'_>> {
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let name = rest.get(..u32::from_le_bytes(*length) as usize)?;
     Some(Entry {
-        kind: kind & !RESTORED,
+        kind: kind & !(RESTORED | DEAD),
         restored: kind & RESTORED != 0,
+        dead: kind & DEAD != 0,
         added_by: u32::from_le_bytes(*added_by),
         name,
     })
@@ -235,6 +314,35 @@ mod tests {
         assert_eq!(set.names(SubscriptionKind::Pattern).collect::<Vec<_>>(), [b"a"]);
         set.remove_all(SubscriptionKind::Pattern);
         assert_eq!(set.total(), 0);
+    }
+
+    #[test]
+    fn a_large_set_agrees_with_a_set() {
+        let mut set = Subscriptions::new(Storage::growing());
+        let mut model = std::collections::BTreeSet::new();
+        let mut chance = 1u32;
+        for round in 0..20_000u32 {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let kind = SubscriptionKind::ALL[(chance >> 30) as usize % 3];
+            let name = ((chance >> 8) % 3000).to_le_bytes();
+            if chance & 64 == 0 {
+                set.insert(kind, &name, round).unwrap();
+                model.insert((kind as u8, name));
+            } else {
+                set.remove(kind, &name);
+                model.remove(&(kind as u8, name));
+            }
+            if round % 5000 == 4999 {
+                set.remove_all(kind);
+                model.retain(|(other, _)| *other != kind as u8);
+            }
+        }
+        assert_eq!(set.total(), model.len());
+        let mut left: Vec<_> = set.entries().map(|entry| (entry.kind, entry.name.to_vec())).collect();
+        left.sort();
+        assert!(
+            left.iter().map(|(kind, name)| (*kind, &name[..])).eq(model.iter().map(|(k, n)| (*k, &n[..])))
+        );
     }
 
     #[test]
