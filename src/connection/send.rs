@@ -5,7 +5,7 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
-use crate::resp::{Elements, Encoder, Frame, Parser, Protocol};
+use crate::resp::{Encoder, Length, Parser, Protocol, split_length, split_payload};
 use crate::time::{Duration, Instant};
 
 /// What can be said about one command when it is sent.
@@ -296,20 +296,30 @@ fn is_before(one: u32, other: u32) -> bool {
 /// The words of an encoded command.
 #[derive(Clone)]
 struct Words<'w> {
-    elements: Elements<'w>,
+    rest: &'w [u8],
 }
 
 impl<'w> Words<'w> {
+    #[inline]
     fn of(command: &'w [u8]) -> Self {
-        Words { elements: Frame::accepted(command).elements() }
+        // Behind the header of the array there are bulk strings, and nothing else.
+        Words { rest: split_length(command).1 }
     }
 }
 
 impl<'w> Iterator for Words<'w> {
     type Item = &'w [u8];
 
+    #[inline]
     fn next(&mut self) -> Option<&'w [u8]> {
-        Some(self.elements.next()?.text().unwrap_or_default())
+        match split_length(self.rest) {
+            (Length::Count(length), rest) if !self.rest.is_empty() => {
+                let (word, rest) = split_payload(rest, length);
+                self.rest = rest;
+                Some(word)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub use limits::Limits;
 pub use nom_parser::{NomLevel, NomParser};
 pub use scanner::{Level, Scanner};
 pub use tokens::{Token, Tokens};
-pub(crate) use walk::{Body, Head, Walker};
+pub(crate) use walk::{Body, Head, Length, Walker, split_length, split_payload};
 
 /// The version of the protocol that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]

@@ -345,7 +345,7 @@ fn split_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// `length` bytes, and what follows their CRLF.
 #[inline]
-fn split_payload(bytes: &[u8], length: usize) -> (&[u8], &[u8]) {
+pub(crate) fn split_payload(bytes: &[u8], length: usize) -> (&[u8], &[u8]) {
     match bytes.split_at_checked(length) {
         Some((text, rest)) => (text, rest.get(2..).unwrap_or_default()),
         None => (&[], &[]),
