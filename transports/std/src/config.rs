@@ -19,13 +19,15 @@ use crate::{Client, Error};
 ///     .client_name("app")
 ///     .read_timeout(Duration::from_secs(2))
 ///     .client();
-/// assert!(!format!("{client:?}").contains("secret"));
+/// let shown = format!("{client:?}");
+/// assert!(!shown.contains("secret") && shown.contains("username: Some(***)"));
 /// # Ok::<(), redwire_std::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     pub(crate) endpoint: Endpoint,
-    username: Option<String>,
+    /// Not to be shown: a password in the wrong place may stand here.
+    username: Option<Secret>,
     password: Option<Secret>,
     client_name: Option<String>,
     pub(crate) database: u32,
@@ -62,7 +64,7 @@ impl ClientConfig {
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let url: Url = url.parse().map_err(|error: UrlError| Error::from(error))?;
         let mut config = Self::at(url.endpoint);
-        config.username = url.username;
+        config.username = url.username.map(Secret::from);
         config.password = url.password;
         config.database = url.database;
         config.protocol = url.protocol.unwrap_or(config.protocol);
@@ -88,7 +90,7 @@ impl ClientConfig {
     /// Authenticates as a user of the server's access control list (Redis 6.0).
     #[must_use]
     pub fn credentials(mut self, username: impl Into<String>, password: impl Into<Secret>) -> Self {
-        self.username = Some(username.into());
+        self.username = Some(username.into().into());
         self.password = Some(password.into());
         self
     }
@@ -174,7 +176,7 @@ impl ClientConfig {
             Config::default().database(self.database).protocol(self.protocol).limits(self.limits);
         config = match (&self.username, &self.password) {
             (Some(username), Some(password)) => {
-                config.credentials(username.clone(), password.expose().to_owned())
+                config.credentials(username.expose().to_owned(), password.expose().to_owned())
             }
             (None, Some(password)) => config.password(password.expose().to_owned()),
             _ => config,

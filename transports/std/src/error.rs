@@ -247,7 +247,10 @@ impl fmt::Display for Error {
             _ => {}
         }
         match kind {
-            ErrorKind::Server(error) => error.fmt(f)?,
+            ErrorKind::Server(error) => match login_hint(error) {
+                Some(hint) => write!(f, "{}; {hint}", without_stop(error))?,
+                None => error.fmt(f)?,
+            },
             ErrorKind::Mismatch(error) => error.fmt(f)?,
             ErrorKind::Watch(WatchError::Conflict) => f.write_str(
                 "a watched key has changed, so nothing was executed; start over from reading it",
@@ -269,9 +272,10 @@ impl fmt::Display for Error {
                 }
             }
             ErrorKind::Refused { step, error } => {
-                write!(f, "the server refused {step}: {error}")?;
-                if matches!(error.code(), ErrorCode::WrongPass | ErrorCode::NoAuth) {
-                    f.write_str("; check user name and password")?;
+                write!(f, "the server refused {step}: ")?;
+                match login_hint(error) {
+                    Some(hint) => write!(f, "{}; {hint}", without_stop(error))?,
+                    None => error.fmt(f)?,
                 }
             }
             ErrorKind::Tls => f.write_str(
@@ -368,6 +372,23 @@ impl From<UrlError> for Error {
     fn from(error: UrlError) -> Self {
         Error::new(ErrorKind::Url(error))
     }
+}
+
+/// What to do about a login that is missing or wrong.
+fn login_hint(error: &ServerError) -> Option<&'static str> {
+    match error.code() {
+        // Servers say this to those who have not tried to log in.
+        ErrorCode::NoAuth => Some("give a password (redis://:password@host)"),
+        ErrorCode::WrongPass => Some("check user name and password"),
+        _ => None,
+    }
+}
+
+/// What the server said, without the full stop at its end: the sentence goes on.
+fn without_stop(error: &ServerError) -> String {
+    let mut text = error.to_string();
+    text.truncate(text.trim_end_matches('.').len());
+    text
 }
 
 /// The name of a command: its first word alone, since the others may be secrets.
