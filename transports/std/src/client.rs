@@ -113,7 +113,8 @@ impl Client {
     ///
     /// # Errors
     /// That of `body`, after which nothing is executed and no key is watched. When the connection is lost while keys are
-    /// watched, an error of kind [`ErrorKind::Watch`]: `body` is not run again of itself then.
+    /// watched, an error of kind [`ErrorKind::Watch`]: `body` is not run again of itself then. When the connection was lost
+    /// after the transaction had been written, [`Error::maybe_executed`] says so.
     pub fn transaction<K, T>(
         &self,
         keys: K,

@@ -25,7 +25,9 @@ struct Inner {
     server: Option<Arc<str>>,
     command: Option<Box<str>>,
     /// Its number in a pipeline or transaction, from 1.
-    position: Option<(usize, &'static str)>,
+    position: Option<usize>,
+    /// What it is a command of, or what failed as a whole: `pipeline`, `transaction`.
+    of: Option<&'static str>,
     maybe_executed: bool,
     /// No byte of it has been written.
     unsent: bool,
@@ -130,7 +132,8 @@ impl std::error::Error for ServerError {}
 pub enum WatchError {
     /// A watched key has changed: nothing was executed.
     Conflict,
-    /// The connection was lost while keys were watched: nothing was executed.
+    /// The connection was lost while keys were watched. Unless [`Error::maybe_executed`] says otherwise, nothing was
+    /// executed: neither the command nor the transaction.
     Disconnected,
 }
 
@@ -141,6 +144,7 @@ impl Error {
             server: None,
             command: None,
             position: None,
+            of: None,
             maybe_executed: false,
             unsent: false,
         }))
@@ -159,7 +163,14 @@ impl Error {
     /// Says which command of a pipeline it was; `position` counts from 0.
     pub(crate) fn at(mut self, position: usize, name: Box<str>, of: &'static str) -> Self {
         self.0.command = Some(name);
-        self.0.position = Some((position + 1, of));
+        self.0.position = Some(position + 1);
+        self.0.of = Some(of);
+        self
+    }
+
+    /// Says that it was a transaction as a whole, and none of its commands.
+    pub(crate) fn of(mut self, whole: &'static str) -> Self {
+        self.0.of = Some(whole);
         self
     }
 
@@ -198,7 +209,7 @@ impl Error {
 
     /// The number of the command in its pipeline or transaction; the first is 1.
     pub fn position(&self) -> Option<usize> {
-        self.0.position.map(|(position, _)| position)
+        self.0.position
     }
 
     /// Whether the server may have executed the command although there is no reply to it.
@@ -213,8 +224,8 @@ impl Error {
             ErrorKind::Server(error) | ErrorKind::Refused { error, .. } => {
                 !self.0.maybe_executed && self.0.position.is_none() && error.reply().is_retryable()
             }
-            ErrorKind::Watch(_) | ErrorKind::Connect(_) | ErrorKind::HandshakeTimedOut => true,
-            ErrorKind::Disconnected(_) | ErrorKind::TimedOut => !self.0.maybe_executed,
+            ErrorKind::Connect(_) | ErrorKind::HandshakeTimedOut => true,
+            ErrorKind::Watch(_) | ErrorKind::Disconnected(_) | ErrorKind::TimedOut => !self.0.maybe_executed,
             _ => false,
         }
     }
@@ -224,10 +235,10 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Disconnected(_)) && self.0.unsent
     }
 
-    pub(crate) fn into_watch_error(mut self) -> Self {
+    /// The same, while keys were watched on the connection.
+    pub(crate) fn while_watching(mut self) -> Self {
         if matches!(self.0.kind, ErrorKind::Disconnected(_)) {
             self.0.kind = ErrorKind::Watch(WatchError::Disconnected);
-            self.0.maybe_executed = false;
         }
         self
     }
@@ -235,15 +246,16 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, server, command, position, maybe_executed, .. } = &*self.0;
+        let Inner { kind, server, command, position, of, maybe_executed, .. } = &*self.0;
         if let Some(server) = server {
             write!(f, "redis at {server}: ")?;
         }
-        match (command, position) {
-            (Some(command), Some((position, of))) => {
+        match (command, position, of) {
+            (Some(command), Some(position), Some(of)) => {
                 write!(f, "command {position} ({command}) of the {of}: ")?
             }
-            (Some(command), None) => write!(f, "{command}: ")?,
+            (Some(command), ..) => write!(f, "{command}: ")?,
+            (None, _, Some(of)) => write!(f, "the {of}: ")?,
             _ => {}
         }
         match kind {
@@ -255,9 +267,13 @@ impl fmt::Display for Error {
             ErrorKind::Watch(WatchError::Conflict) => f.write_str(
                 "a watched key has changed, so nothing was executed; start over from reading it",
             )?,
-            ErrorKind::Watch(WatchError::Disconnected) => f.write_str(
-                "the connection was lost while keys were watched, so nothing was executed; start over from reading them",
-            )?,
+            ErrorKind::Watch(WatchError::Disconnected) => {
+                f.write_str("the connection was lost while keys were watched")?;
+                f.write_str(match maybe_executed {
+                    true => "; it may have been executed",
+                    false => ", so nothing was executed; start over from reading them",
+                })?;
+            }
             ErrorKind::TimedOut => f.write_str("there was no reply in time")?,
             ErrorKind::Disconnected(None) => f.write_str("the server closed the connection")?,
             ErrorKind::Disconnected(Some(error)) => write!(f, "the connection was lost: {error}")?,
@@ -310,7 +326,7 @@ impl fmt::Display for Error {
             kind,
             ErrorKind::TimedOut | ErrorKind::Disconnected(_) | ErrorKind::Protocol(_) | ErrorKind::OutOfStep
         );
-        match (no_reply && command.is_some(), maybe_executed) {
+        match (no_reply && (command.is_some() || of.is_some()), maybe_executed) {
             (true, true) => f.write_str("; it may have been executed"),
             (true, false) => f.write_str("; it was not executed"),
             _ => Ok(()),

@@ -319,18 +319,24 @@ impl Link {
         }
     }
 
-    /// Takes what has come in the meantime, without waiting, and says whether the link can be used: it is alive, and as
-    /// fresh as after its handshake.
-    pub(crate) fn is_usable(&mut self) -> bool {
+    /// Takes what has come in the meantime, without waiting.
+    ///
+    /// # Errors
+    /// The connection is over; the error says why.
+    pub(crate) fn catch_up(&mut self) -> Result<(), Error> {
         loop {
             let received = self.read(Wait::Not);
-            if self.events(|_| None::<()>).is_err() {
-                return false;
-            }
+            self.events(|_| None::<()>)?;
             if !received {
-                return self.engine.is_clean();
+                return Ok(());
             }
         }
+    }
+
+    /// Takes what has come in the meantime, and says whether the link can be used: it is alive, and as fresh as after its
+    /// handshake.
+    pub(crate) fn is_usable(&mut self) -> bool {
+        self.catch_up().is_ok() && self.engine.is_clean()
     }
 
     /// Whether it still is what the configuration says: no SELECT or RESET has changed it.

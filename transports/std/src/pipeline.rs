@@ -248,7 +248,8 @@ impl Batch {
 
     /// Runs the commands, plain or between MULTI and EXEC.
     pub(crate) fn run<T: FromReplies>(&self, link: &mut Link, atomic: bool) -> Result<T, Error> {
-        self.load_scripts(link)?;
+        // Whether or not the server has a script now, nothing of what was asked for is executed.
+        self.load_scripts(link).map_err(|error| error.executed(false))?;
         let result = if atomic { self.run_atomic(link) } else { self.run_plain(link) };
         result.map_err(|error| link.locate(error))
     }
@@ -304,7 +305,7 @@ impl Batch {
             let position = place(number);
             match self.commands.get(position) {
                 Some(_) => error.at(position, self.name(position), of),
-                None => error.about(if number == 0 { &["MULTI"] } else { &["EXEC"] }),
+                None => error.of(of),
             }
         };
         while answers.ends.len() < count {
@@ -345,7 +346,8 @@ impl Batch {
                             maybe_executed |= failure.maybe_executed;
                         }
                         if failure.reason == FailureReason::TimedOut {
-                            failed = Some(Error::new(ErrorKind::TimedOut).executed(failure.maybe_executed));
+                            let executed = failure.maybe_executed && (!atomic || tickets.len() == count);
+                            failed = Some(Error::new(ErrorKind::TimedOut).executed(executed));
                         }
                     }
                     _ => {}
@@ -362,7 +364,8 @@ impl Batch {
             };
             if let Some(error) = error {
                 link.close();
-                return Err(blame(error, answers.ends.len()));
+                // Without EXEC no command of a transaction is executed, whichever it was that had no reply.
+                return Err(if atomic { error.of(of) } else { blame(error, answers.ends.len()) });
             }
             if tickets.len() < count {
                 // There is more to say: what has come is taken, and not waited for.

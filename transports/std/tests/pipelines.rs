@@ -7,10 +7,6 @@ use redwire_std::WatchError;
 use redwire_std::prelude::*;
 use support::{Server, each_way, monitored};
 
-fn is_conflict(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Watch(WatchError::Conflict))
-}
-
 #[test]
 fn one_reply_for_each_command() {
     each_way(|_, config| {
@@ -302,11 +298,60 @@ fn a_lost_watch_is_not_repeated_in_silence() {
         };
         let error = attempt(true).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Watch(WatchError::Disconnected)), "{error:?}");
-        // Written into a socket that the server has closed: whether EXEC came through cannot be known.
+        assert!(!error.maybe_executed() && error.is_retryable());
         let error = attempt(false).unwrap_err();
-        assert!(!is_conflict(&error), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Watch(WatchError::Disconnected)), "{error:?}");
+        assert!(!error.maybe_executed() && error.is_retryable());
+        assert!(error.to_string().ends_with(
+            ": the connection was lost while keys were watched, so nothing was executed; start over from reading them"
+        ));
+        assert!(!error.to_string().contains("MULTI"), "{error}");
         assert_eq!(rounds, 2);
         assert_eq!(client.exists("k").unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_watch_that_is_lost_with_a_command_leaves_open_whether_it_was_executed() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        let kill = || {
+            let list: String = server.client().execute(["CLIENT", "LIST"]).unwrap();
+            let blocked = list.lines().find(|line| line.contains("cmd=blpop"));
+            let id = blocked?.split([' ', '=']).nth(1).unwrap().to_owned();
+            server.client().execute::<_, u64>(["CLIENT", "KILL", "ID", &id]).ok()
+        };
+        let error = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while kill().is_none() {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+            });
+            let read = client.transaction(["k"], |tx| {
+                tx.blpop::<redwire::reply::Value>("none", std::time::Duration::from_secs(5))?;
+                Ok(())
+            });
+            read.unwrap_err()
+        });
+        assert!(matches!(error.kind(), ErrorKind::Watch(WatchError::Disconnected)), "{error:?}");
+        assert!(error.maybe_executed() && !error.is_retryable());
+        assert!(
+            error.to_string().ends_with(
+                "BLPOP: the connection was lost while keys were watched; it may have been executed"
+            )
+        );
+
+        // The server executes EXEC, in which it is told to end the connection.
+        let error = client
+            .transaction(["k"], |tx| {
+                let id = tx.client_id()?;
+                tx.multi().set("k", 1).add(client_kill().id(id).skipme(false)).set("l", vec![0; 3 << 20]);
+                Ok(())
+            })
+            .unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Watch(WatchError::Disconnected)), "{error:?}");
+        assert!(error.maybe_executed() && !error.is_retryable(), "{error:?}");
+        assert!(error.to_string().contains(": the transaction: the connection was lost"), "{error}");
     });
 }
 
