@@ -1,5 +1,6 @@
 //! What can go wrong, named by who must act.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -358,8 +359,22 @@ impl std::error::Error for Error {
 
 impl From<ErrorReply<'_>> for Error {
     fn from(error: ErrorReply<'_>) -> Self {
-        Error::new(ErrorKind::Server(error.into()))
+        OFFERED.take().unwrap_or_else(|| Error::new(ErrorKind::Server(error.into())))
     }
+}
+
+thread_local! {
+    /// What the next error reply is as an error. `Result<T, Error>` is read by the engine, which has but the reply to make
+    /// the error from, and knows nothing of server, command and position.
+    static OFFERED: Cell<Option<Error>> = const { Cell::new(None) };
+}
+
+/// Reads something, and takes `error` for the first error reply that is made an [`Error`] by it. Gives `error` back if
+/// there was none.
+pub(crate) fn offer<T>(error: Error, read: impl FnOnce() -> T) -> (T, Option<Error>) {
+    OFFERED.set(Some(error));
+    let value = read();
+    (value, OFFERED.take())
 }
 
 impl From<DecodeError<'_>> for Error {

@@ -256,7 +256,8 @@ impl Batch {
 
     fn run_plain<T: FromReplies>(&self, link: &mut Link) -> Result<T, Error> {
         let answers = self.converse(link, self.commands.len(), PIPELINE, |position| position)?;
-        T::from_replies(&mut Replies::apart(&answers, &|position| (self.name(position), PIPELINE)))
+        let locate = |error: Error, position| link.locate(error.at(position, self.name(position), PIPELINE));
+        T::from_replies(&mut Replies::apart(&answers, &locate))
     }
 
     fn run_atomic<T: FromReplies>(&self, link: &mut Link) -> Result<T, Error> {
@@ -284,7 +285,9 @@ impl Batch {
         if elements.len() != commands {
             return Err(Error::new(ErrorKind::OutOfStep));
         }
-        T::from_replies(&mut Replies::together(elements, &|position| (self.name(position), TRANSACTION)))
+        let locate =
+            |error: Error, position| link.locate(error.at(position, self.name(position), TRANSACTION));
+        T::from_replies(&mut Replies::together(elements, &locate))
     }
 
     /// Sends `count` commands and reads their replies at the same time, so that neither side ever waits for the other with

@@ -2,7 +2,8 @@
 
 mod support;
 
-use redwire::resp::ErrorCode;
+use redwire::reply::Value;
+use redwire::resp::{ErrorCode, ErrorReply};
 use redwire_std::WatchError;
 use redwire_std::prelude::*;
 use support::{Server, each_way, monitored};
@@ -80,6 +81,57 @@ fn an_error_names_its_command_and_the_others_are_executed() {
             assert_eq!(c.unwrap_err().code(), Some(ErrorCode::WrongType));
         }
     });
+}
+
+#[test]
+fn an_error_that_is_a_value_says_as_much_and_keeps_nothing_from_being_read() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        for of in ["pipeline", "transaction"] {
+            client.flushall().unwrap();
+            client.set("text", "text").unwrap();
+            let mut pipeline = client.pipeline();
+            if of == "transaction" {
+                pipeline.atomic();
+            }
+            type Replies = (i64, Result<u64, Error>, Result<i64, Error>, Option<Result<u8, Error>>, Value);
+            pipeline.incr("n").lpush("text", 1).get("none").incrby("n", 999).lpush("text", 2);
+            let (one, pushed, none, large, value): Replies = pipeline.execute().unwrap();
+            assert_eq!(one, 1);
+            // It takes errors of the server as they are.
+            assert!(value.error().is_some(), "{value:?}");
+            let pushed = pushed.unwrap_err();
+            let whole = pipeline.lpush("text", 1).execute::<()>().unwrap_err().to_string();
+            assert_eq!(pushed.to_string(), whole.replace("command 1", "command 2"));
+            assert!(whole.starts_with("redis at "), "{whole}");
+            assert_eq!((pushed.command(), pushed.position()), (Some("LPUSH"), Some(2)));
+            let none = none.unwrap_err();
+            assert!(matches!(none.kind(), ErrorKind::Mismatch(_)), "{none}");
+            assert!(
+                none.to_string().contains(&format!(": command 3 (GET) of the {of}: asked for ")),
+                "{none}"
+            );
+            let large = large.unwrap().unwrap_err();
+            assert!(large.to_string().contains(&format!("command 4 (INCRBY) of the {of}: asked for u8")));
+            // What takes errors of other kinds or none at all is refused as a whole.
+            let error = pipeline.get("none").execute::<(i64,)>().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Mismatch(_)), "{error}");
+            assert_eq!(error.position(), Some(1));
+            assert!(pipeline.get("text").execute::<Vec<Result<i64, Code>>>().is_err());
+            let codes = pipeline.lpush("text", 1).execute::<Vec<Result<i64, Code>>>().unwrap();
+            assert_eq!(codes, [Err(Code(ErrorCode::WrongType))]);
+        }
+    });
+}
+
+/// An error type that keeps the code alone.
+#[derive(Debug, PartialEq)]
+struct Code(ErrorCode);
+
+impl From<ErrorReply<'_>> for Code {
+    fn from(error: ErrorReply<'_>) -> Self {
+        Code(error.code())
+    }
 }
 
 #[test]
@@ -328,7 +380,7 @@ fn a_watch_that_is_lost_with_a_command_leaves_open_whether_it_was_executed() {
                 }
             });
             let read = client.transaction(["k"], |tx| {
-                tx.blpop::<redwire::reply::Value>("none", std::time::Duration::from_secs(5))?;
+                tx.blpop::<Value>("none", std::time::Duration::from_secs(5))?;
                 Ok(())
             });
             read.unwrap_err()
