@@ -40,6 +40,10 @@ struct Inner {
 pub enum ErrorKind {
     /// The server answered the command with an error.
     Server(ServerError),
+    /// The server refused a command of a transaction while it was queued: nothing of the transaction was executed. One
+    /// that fails when it is executed is of kind [`Server`](Self::Server), and keeps none of the others from being
+    /// executed.
+    Aborted(ServerError),
     /// The reply is not of the type that was asked for.
     Mismatch(Mismatch),
     /// A watched key stood in the way of a transaction.
@@ -190,10 +194,12 @@ impl Error {
         &self.0.kind
     }
 
-    /// The error of the server, if it gave one as the reply or refused the handshake with one.
+    /// The error of the server, if it gave one as the reply, or refused the handshake or a transaction with one.
     pub fn server_error(&self) -> Option<&ServerError> {
         match &self.0.kind {
-            ErrorKind::Server(error) | ErrorKind::Refused { error, .. } => Some(error),
+            ErrorKind::Server(error) | ErrorKind::Aborted(error) | ErrorKind::Refused { error, .. } => {
+                Some(error)
+            }
             _ => None,
         }
     }
@@ -225,6 +231,8 @@ impl Error {
             ErrorKind::Server(error) | ErrorKind::Refused { error, .. } => {
                 !self.0.maybe_executed && self.0.position.is_none() && error.reply().is_retryable()
             }
+            // Nothing of the transaction was executed, so that all of it can be.
+            ErrorKind::Aborted(error) => error.reply().is_retryable(),
             ErrorKind::Connect(_) | ErrorKind::HandshakeTimedOut => true,
             ErrorKind::Watch(_) | ErrorKind::Disconnected(_) | ErrorKind::TimedOut => !self.0.maybe_executed,
             _ => false,
@@ -264,6 +272,9 @@ impl fmt::Display for Error {
                 Some(hint) => write!(f, "{}; {hint}", without_stop(error))?,
                 None => error.fmt(f)?,
             },
+            ErrorKind::Aborted(error) => {
+                write!(f, "{}; nothing of the transaction was executed", without_stop(error))?;
+            }
             ErrorKind::Mismatch(error) => error.fmt(f)?,
             ErrorKind::Watch(WatchError::Conflict) => f.write_str(
                 "a watched key has changed, so nothing was executed; start over from reading it",

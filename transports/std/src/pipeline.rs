@@ -3,7 +3,7 @@
 use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open, Patience};
 use redwire::connection::{Event, FailureReason, SendError, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{ArgumentWriter, Encoder, Frame};
+use redwire::resp::{ArgumentWriter, Encoder, ErrorReply, Frame};
 use redwire::script::Digest;
 use redwire::storage::Buffer;
 
@@ -32,6 +32,7 @@ const AHEAD: usize = 64 * 1024;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a pipeline sends nothing until it is executed"]
 pub struct Pipeline<'c> {
     client: &'c Client,
     batch: Batch,
@@ -44,7 +45,8 @@ impl<'c> Pipeline<'c> {
     }
 
     /// Executes the commands as a transaction, between MULTI and EXEC: all at once, with no command of others in between.
-    /// When one of them is refused while it is queued, because it does not exist say, none is executed.
+    /// When one of them is refused while it is queued, because it does not exist say, none is executed, and the error is of
+    /// kind [`ErrorKind::Aborted`].
     pub fn atomic(&mut self) -> &mut Self {
         self.atomic = true;
         self
@@ -94,8 +96,9 @@ impl<'c> Pipeline<'c> {
     ///
     /// # Errors
     /// The first error among the replies, which names its command, unless `T` takes it as a value: the other commands
-    /// have been executed all the same, and [`Error::position`] tells which it was. When the number of commands is not
-    /// that of the types, nothing is sent.
+    /// have been executed all the same, and [`Error::position`] tells which it was. In an atomic pipeline of which a
+    /// command is refused while it is queued, nothing is executed: that is of kind [`ErrorKind::Aborted`]. When the number
+    /// of commands is not that of the types, nothing is sent.
     pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
         let batch = std::mem::replace(&mut self.batch, Batch::new());
         let atomic = self.atomic;
@@ -269,14 +272,14 @@ impl Batch {
             return Err(Error::from(error).about(&["MULTI"]).executed(true));
         }
         let Some(results) = answers.get(commands + 1) else { return Err(Error::new(ErrorKind::OutOfStep)) };
-        if let Some(aborted) = results.error() {
+        if let Some(exec_error) = results.error() {
             // The reason stands with the command that was refused.
-            for place in 1..=commands {
-                if let Some(error) = error(place) {
-                    return Err(Error::from(error).at(place - 1, self.name(place - 1), TRANSACTION));
-                }
-            }
-            return Err(Error::from(aborted).about(&["EXEC"]));
+            let refused = (0..commands).find_map(|position| Some((position, error(position + 1)?)));
+            let aborted = |error: ErrorReply<'_>| Error::new(ErrorKind::Aborted(error.into()));
+            return Err(match refused {
+                Some((position, error)) => aborted(error).at(position, self.name(position), TRANSACTION),
+                None => aborted(exec_error).of(TRANSACTION),
+            });
         }
         if results.is_null() {
             return Err(Error::new(ErrorKind::Watch(WatchError::Conflict)));

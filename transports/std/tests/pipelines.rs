@@ -70,6 +70,7 @@ fn an_error_names_its_command_and_the_others_are_executed() {
             assert!(error.to_string().contains(&expected), "{error}");
             assert_eq!((error.position(), error.command()), (Some(2), Some("LPUSH")));
             assert_eq!(error.code(), Some(ErrorCode::WrongType));
+            assert!(matches!(error.kind(), ErrorKind::Server(_)) && !error.is_retryable());
             assert_eq!(client.get::<i64>("d").unwrap(), 4);
             // It is empty now, and can be used again.
             assert!(pipeline.is_empty());
@@ -142,6 +143,10 @@ fn a_transaction_with_a_command_that_is_refused_is_not_executed() {
         let error =
             pipeline.atomic().set("a", 1).add(["NOSUCH", "secret"]).set("b", 2).execute::<()>().unwrap_err();
         assert!(error.to_string().contains("command 2 (NOSUCH) of the transaction: ERR"), "{error}");
+        assert!(error.to_string().ends_with("; nothing of the transaction was executed"), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Aborted(_)), "{error:?}");
+        assert_eq!(error.code(), Some(ErrorCode::Err));
+        assert!(!error.maybe_executed() && !error.is_retryable());
         assert_eq!(client.exists(["a", "b"]).unwrap(), 0);
         assert_eq!(client.echo::<String>("in step").unwrap(), "in step");
         let replies = pipeline.set("a", 1).add(["NOSUCH"]).execute::<Vec<Result<(), Error>>>();
