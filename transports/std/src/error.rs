@@ -13,7 +13,8 @@ use redwire::url::UrlError;
 
 /// Why something could not be done: what happened, at which server, to which command.
 ///
-/// Neither `Display` nor `Debug` show arguments of commands, credentials or URLs.
+/// Neither `Display` nor `Debug` show credentials, URLs, or of a command more than its name. They do show what the server
+/// said, as it said it, and the server may quote arguments: `ERR unknown command 'GTE', with args beginning with: 'secret'`.
 ///
 /// ```
 /// let error = redwire_std::Client::open("http://user:secret@localhost").unwrap_err();
@@ -346,9 +347,14 @@ impl fmt::Display for Error {
     }
 }
 
+/// As `Display`, since this is what a `main` that returns an error shows; `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         f.debug_struct("Error")
+            .field("message", &self.to_string())
             .field("kind", &self.0.kind)
             .field("server", &self.0.server)
             .field("command", &self.0.command)

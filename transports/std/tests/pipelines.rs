@@ -71,6 +71,9 @@ fn an_error_names_its_command_and_the_others_are_executed() {
             assert_eq!((error.position(), error.command()), (Some(2), Some("LPUSH")));
             assert_eq!(error.code(), Some(ErrorCode::WrongType));
             assert!(matches!(error.kind(), ErrorKind::Server(_)) && !error.is_retryable());
+            // What `main` shows when it returns the error.
+            assert_eq!(format!("{error:?}"), error.to_string());
+            assert!(format!("{error:#?}").contains("kind: Server("), "{error:#?}");
             assert_eq!(client.get::<i64>("d").unwrap(), 4);
             // It is empty now, and can be used again.
             assert!(pipeline.is_empty());
