@@ -140,7 +140,19 @@ impl ClientConfig {
     }
 
     /// How long the reply to a command may take, from when it is sent: for ever by default. A blocking command may take
-    /// so much longer than the server itself waits.
+    /// so much longer than the server itself waits, if it is one that has a function. Of a command made of words, such as
+    /// `cmd("BLPOP")`, nothing is known: say how long it waits, with [`patience`](redwire::command::Cmd::patient).
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use redwire_std::prelude::*;
+    ///
+    /// let client = ClientConfig::default().read_timeout(Duration::from_secs(2)).client();
+    /// let wait = Patience::blocking(Duration::from_secs(30));
+    /// let popped: Option<(String, String)> =
+    ///     client.execute(cmd("BLPOP").arg("jobs").arg(30).patient(wait))?;
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// A command that is late fails with [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut). Its reply is discarded when
     /// it comes, and never taken for that of another command.
