@@ -1,5 +1,7 @@
 //! Commands that are sent together, and whose replies are read together.
 
+use std::fmt;
+
 use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open, Patience};
 use redwire::connection::{Event, FailureReason, SendError, Ticket};
 use redwire::reply::FromReply;
@@ -132,7 +134,6 @@ impl ExecutorAs<()> for &mut Pipeline<'_> {
 }
 
 /// Commands, encoded one behind the other.
-#[derive(Debug)]
 pub(crate) struct Batch {
     encoded: Buffer<'static>,
     pub(crate) commands: Vec<Queued>,
@@ -141,11 +142,17 @@ pub(crate) struct Batch {
     error: Option<SendError>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Queued {
     /// Where it ends in the encoded bytes.
     end: usize,
     patience: Patience,
+}
+
+/// The names of the commands alone: the arguments may be secret.
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((0..self.commands.len()).map(|position| self.name(position))).finish()
+    }
 }
 
 /// One of the commands.

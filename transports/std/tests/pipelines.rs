@@ -158,6 +158,20 @@ fn a_transaction_with_a_command_that_is_refused_is_not_executed() {
 }
 
 #[test]
+fn debug_shows_commands_without_their_arguments() {
+    let server = Server::start();
+    let client = server.client();
+    client.set("k", "sesame").unwrap();
+    let mut pipeline = client.pipeline();
+    pipeline.set("k", "sesame").get("k");
+    let shown = format!("{pipeline:?}");
+    assert!(shown.contains(r#"["SET", "GET"]"#) && !shown.contains("sesame"), "{shown}");
+    // Nor as bytes.
+    assert!(!shown.contains("115, 101, 115, 97, 109, 101"), "{shown}");
+    assert!(shown.contains("Link { server:"), "{shown}");
+}
+
+#[test]
 fn ten_thousand_small_and_two_thousand_large_ones() {
     each_way(|_, config| {
         let client = config.clone().client();
