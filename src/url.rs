@@ -42,7 +42,7 @@ pub const DEFAULT_PORT: u16 = 6379;
 pub struct Url {
     /// Where to connect to; `localhost` if there is no host.
     pub endpoint: Endpoint,
-    /// The user to log in as; without one the password is that of the default user.
+    /// The user to log in as, never without a password; without one the password is that of the default user.
     pub username: Option<String>,
     /// The password to log in with.
     pub password: Option<Secret>,
@@ -119,6 +119,8 @@ pub enum UrlError {
     Scheme,
     /// It asks for TLS, which is not built in.
     Tls,
+    /// It has a user and no password, which mostly is a password in the wrong place.
+    UserWithoutPassword,
     /// User name or password hold a character that has to be percent-encoded, or a sequence that is no encoding.
     Login,
     /// The host is not a name or address.
@@ -144,6 +146,9 @@ impl fmt::Display for UrlError {
             UrlError::Tls => "TLS is not built in: use redis:// and a TLS proxy or tunnel",
             UrlError::Login => {
                 "the user name or password of the URL is malformed: percent-encode every character but letters and digits"
+            }
+            UrlError::UserWithoutPassword => {
+                "the URL has a user name and no password: write redis://:password@host or redis://user:password@host"
             }
             UrlError::Host => {
                 "the host of the URL has to be a name or an address, that of IPv6 in square brackets"
@@ -192,6 +197,9 @@ impl FromStr for Url {
             Some(login) => all_consuming(credentials).parse(login).map_err(|_| UrlError::Login)?.1,
             None => (None, None),
         };
+        if username.is_some() && password.is_none() {
+            return Err(UrlError::UserWithoutPassword);
+        }
         let mut url = Url { endpoint: parts.endpoint()?, username, password, database: 0, protocol: None };
         if scheme == Scheme::Tcp {
             url.database = database_in_path(parts.path)?;
@@ -387,7 +395,6 @@ mod tests {
             ("redis://h", None, None),
             ("redis://@h", None, None),
             ("redis://:@h", None, None),
-            ("redis://u@h", Some("u"), None),
             ("redis://:p@h", None, Some("p")),
             ("redis://u:p@h", Some("u"), Some("p")),
             ("redis://u%3a:p%2540%2F@h", Some("u:"), Some("p%40/")),
@@ -421,6 +428,9 @@ mod tests {
             ("redis://:hunter2%@h", UrlError::Login),
             ("redis://:hunter2%zz@h", UrlError::Login),
             ("redis://:hunter2%ff@h", UrlError::Login),
+            ("redis://hunter2@h", UrlError::UserWithoutPassword),
+            ("redis://hunter2:@h", UrlError::UserWithoutPassword),
+            ("unix://hunter2@/s", UrlError::UserWithoutPassword),
             ("redis://:hunter2/x@h", UrlError::Login),
             ("redis://:hunter2?hunter2=1@h", UrlError::Login),
             ("redis://:hunter2#x@h", UrlError::Login),
@@ -454,6 +464,7 @@ mod tests {
         }
         let unknown = UrlError::UnknownParameter("timeout".into()).to_string();
         assert_eq!(unknown, "the URL has an unknown parameter `timeout`: known are db and protocol");
+        assert!(UrlError::UserWithoutPassword.to_string().contains("write redis://:password@host"));
         for scheme in ["redis://", "unix://", "redis+unix://"] {
             assert!(UrlError::Scheme.to_string().contains(scheme));
         }

@@ -8,7 +8,7 @@ use redwire::reply::FromReply;
 use crate::link::{Link, Target};
 use crate::{ClientConfig, Error, ErrorKind, Pipeline, PubSub, Transaction};
 
-/// A client of one server, to be used by any number of threads at once.
+/// A client of one server, to be used by any number of threads at once: share it by reference or in an `Arc`.
 ///
 /// Commands are methods of [`Commands`](redwire::command::Commands); one with options is a value to
 /// [`execute`](Self::execute). The caller chooses the type of a reply where Redis leaves it open.
@@ -113,7 +113,8 @@ impl Client {
     ///
     /// # Errors
     /// That of `body`, after which nothing is executed and no key is watched. When the connection is lost while keys are
-    /// watched, an error of kind [`ErrorKind::Watch`]: `body` is not run again of itself then.
+    /// watched, an error of kind [`ErrorKind::Watch`]: `body` is not run again of itself then. When the connection was lost
+    /// after the transaction had been written, [`Error::maybe_executed`] says so.
     pub fn transaction<K, T>(
         &self,
         keys: K,

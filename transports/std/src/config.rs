@@ -19,13 +19,15 @@ use crate::{Client, Error};
 ///     .client_name("app")
 ///     .read_timeout(Duration::from_secs(2))
 ///     .client();
-/// assert!(!format!("{client:?}").contains("secret"));
+/// let shown = format!("{client:?}");
+/// assert!(!shown.contains("secret") && shown.contains("username: Some(***)"));
 /// # Ok::<(), redwire_std::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     pub(crate) endpoint: Endpoint,
-    username: Option<String>,
+    /// Not to be shown: a password in the wrong place may stand here.
+    username: Option<Secret>,
     password: Option<Secret>,
     client_name: Option<String>,
     pub(crate) database: u32,
@@ -62,7 +64,7 @@ impl ClientConfig {
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let url: Url = url.parse().map_err(|error: UrlError| Error::from(error))?;
         let mut config = Self::at(url.endpoint);
-        config.username = url.username;
+        config.username = url.username.map(Secret::from);
         config.password = url.password;
         config.database = url.database;
         config.protocol = url.protocol.unwrap_or(config.protocol);
@@ -88,7 +90,7 @@ impl ClientConfig {
     /// Authenticates as a user of the server's access control list (Redis 6.0).
     #[must_use]
     pub fn credentials(mut self, username: impl Into<String>, password: impl Into<Secret>) -> Self {
-        self.username = Some(username.into());
+        self.username = Some(username.into().into());
         self.password = Some(password.into());
         self
     }
@@ -138,7 +140,19 @@ impl ClientConfig {
     }
 
     /// How long the reply to a command may take, from when it is sent: for ever by default. A blocking command may take
-    /// so much longer than the server itself waits.
+    /// so much longer than the server itself waits, if it is one that has a function. Of a command made of words, such as
+    /// `cmd("BLPOP")`, nothing is known: say how long it waits, with [`patience`](redwire::command::Cmd::patient).
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use redwire_std::prelude::*;
+    ///
+    /// let client = ClientConfig::default().read_timeout(Duration::from_secs(2)).client();
+    /// let wait = Patience::blocking(Duration::from_secs(30));
+    /// let popped: Option<(String, String)> =
+    ///     client.execute(cmd("BLPOP").arg("jobs").arg(30).patient(wait))?;
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// A command that is late fails with [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut). Its reply is discarded when
     /// it comes, and never taken for that of another command.
@@ -174,7 +188,7 @@ impl ClientConfig {
             Config::default().database(self.database).protocol(self.protocol).limits(self.limits);
         config = match (&self.username, &self.password) {
             (Some(username), Some(password)) => {
-                config.credentials(username.clone(), password.expose().to_owned())
+                config.credentials(username.expose().to_owned(), password.expose().to_owned())
             }
             (None, Some(password)) => config.password(password.expose().to_owned()),
             _ => config,

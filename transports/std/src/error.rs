@@ -1,5 +1,6 @@
 //! What can go wrong, named by who must act.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use redwire::url::UrlError;
 
 /// Why something could not be done: what happened, at which server, to which command.
 ///
-/// Neither `Display` nor `Debug` show arguments of commands, credentials or URLs.
+/// Neither `Display` nor `Debug` show credentials, URLs, or of a command more than its name. They do show what the server
+/// said, as it said it, and the server may quote arguments: `ERR unknown command 'GTE', with args beginning with: 'secret'`.
 ///
 /// ```
 /// let error = redwire_std::Client::open("http://user:secret@localhost").unwrap_err();
@@ -25,7 +27,9 @@ struct Inner {
     server: Option<Arc<str>>,
     command: Option<Box<str>>,
     /// Its number in a pipeline or transaction, from 1.
-    position: Option<(usize, &'static str)>,
+    position: Option<usize>,
+    /// What it is a command of, or what failed as a whole: `pipeline`, `transaction`.
+    of: Option<&'static str>,
     maybe_executed: bool,
     /// No byte of it has been written.
     unsent: bool,
@@ -37,6 +41,10 @@ struct Inner {
 pub enum ErrorKind {
     /// The server answered the command with an error.
     Server(ServerError),
+    /// The server refused a command of a transaction while it was queued: nothing of the transaction was executed. One
+    /// that fails when it is executed is of kind [`Server`](Self::Server), and keeps none of the others from being
+    /// executed.
+    Aborted(ServerError),
     /// The reply is not of the type that was asked for.
     Mismatch(Mismatch),
     /// A watched key stood in the way of a transaction.
@@ -130,7 +138,8 @@ impl std::error::Error for ServerError {}
 pub enum WatchError {
     /// A watched key has changed: nothing was executed.
     Conflict,
-    /// The connection was lost while keys were watched: nothing was executed.
+    /// The connection was lost while keys were watched. Unless [`Error::maybe_executed`] says otherwise, nothing was
+    /// executed: neither the command nor the transaction.
     Disconnected,
 }
 
@@ -141,6 +150,7 @@ impl Error {
             server: None,
             command: None,
             position: None,
+            of: None,
             maybe_executed: false,
             unsent: false,
         }))
@@ -159,7 +169,14 @@ impl Error {
     /// Says which command of a pipeline it was; `position` counts from 0.
     pub(crate) fn at(mut self, position: usize, name: Box<str>, of: &'static str) -> Self {
         self.0.command = Some(name);
-        self.0.position = Some((position + 1, of));
+        self.0.position = Some(position + 1);
+        self.0.of = Some(of);
+        self
+    }
+
+    /// Says that it was a transaction as a whole, and none of its commands.
+    pub(crate) fn of(mut self, whole: &'static str) -> Self {
+        self.0.of = Some(whole);
         self
     }
 
@@ -178,10 +195,12 @@ impl Error {
         &self.0.kind
     }
 
-    /// The error of the server, if it gave one as the reply or refused the handshake with one.
+    /// The error of the server, if it gave one as the reply, or refused the handshake or a transaction with one.
     pub fn server_error(&self) -> Option<&ServerError> {
         match &self.0.kind {
-            ErrorKind::Server(error) | ErrorKind::Refused { error, .. } => Some(error),
+            ErrorKind::Server(error) | ErrorKind::Aborted(error) | ErrorKind::Refused { error, .. } => {
+                Some(error)
+            }
             _ => None,
         }
     }
@@ -198,7 +217,7 @@ impl Error {
 
     /// The number of the command in its pipeline or transaction; the first is 1.
     pub fn position(&self) -> Option<usize> {
-        self.0.position.map(|(position, _)| position)
+        self.0.position
     }
 
     /// Whether the server may have executed the command although there is no reply to it.
@@ -213,8 +232,10 @@ impl Error {
             ErrorKind::Server(error) | ErrorKind::Refused { error, .. } => {
                 !self.0.maybe_executed && self.0.position.is_none() && error.reply().is_retryable()
             }
-            ErrorKind::Watch(_) | ErrorKind::Connect(_) | ErrorKind::HandshakeTimedOut => true,
-            ErrorKind::Disconnected(_) | ErrorKind::TimedOut => !self.0.maybe_executed,
+            // Nothing of the transaction was executed, so that all of it can be.
+            ErrorKind::Aborted(error) => error.reply().is_retryable(),
+            ErrorKind::Connect(_) | ErrorKind::HandshakeTimedOut => true,
+            ErrorKind::Watch(_) | ErrorKind::Disconnected(_) | ErrorKind::TimedOut => !self.0.maybe_executed,
             _ => false,
         }
     }
@@ -224,10 +245,10 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Disconnected(_)) && self.0.unsent
     }
 
-    pub(crate) fn into_watch_error(mut self) -> Self {
+    /// The same, while keys were watched on the connection.
+    pub(crate) fn while_watching(mut self) -> Self {
         if matches!(self.0.kind, ErrorKind::Disconnected(_)) {
             self.0.kind = ErrorKind::Watch(WatchError::Disconnected);
-            self.0.maybe_executed = false;
         }
         self
     }
@@ -235,26 +256,37 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, server, command, position, maybe_executed, .. } = &*self.0;
+        let Inner { kind, server, command, position, of, maybe_executed, .. } = &*self.0;
         if let Some(server) = server {
             write!(f, "redis at {server}: ")?;
         }
-        match (command, position) {
-            (Some(command), Some((position, of))) => {
+        match (command, position, of) {
+            (Some(command), Some(position), Some(of)) => {
                 write!(f, "command {position} ({command}) of the {of}: ")?
             }
-            (Some(command), None) => write!(f, "{command}: ")?,
+            (Some(command), ..) => write!(f, "{command}: ")?,
+            (None, _, Some(of)) => write!(f, "the {of}: ")?,
             _ => {}
         }
         match kind {
-            ErrorKind::Server(error) => error.fmt(f)?,
+            ErrorKind::Server(error) => match login_hint(error) {
+                Some(hint) => write!(f, "{}; {hint}", without_stop(error))?,
+                None => error.fmt(f)?,
+            },
+            ErrorKind::Aborted(error) => {
+                write!(f, "{}; nothing of the transaction was executed", without_stop(error))?;
+            }
             ErrorKind::Mismatch(error) => error.fmt(f)?,
             ErrorKind::Watch(WatchError::Conflict) => f.write_str(
                 "a watched key has changed, so nothing was executed; start over from reading it",
             )?,
-            ErrorKind::Watch(WatchError::Disconnected) => f.write_str(
-                "the connection was lost while keys were watched, so nothing was executed; start over from reading them",
-            )?,
+            ErrorKind::Watch(WatchError::Disconnected) => {
+                f.write_str("the connection was lost while keys were watched")?;
+                f.write_str(match maybe_executed {
+                    true => "; it may have been executed",
+                    false => ", so nothing was executed; start over from reading them",
+                })?;
+            }
             ErrorKind::TimedOut => f.write_str("there was no reply in time")?,
             ErrorKind::Disconnected(None) => f.write_str("the server closed the connection")?,
             ErrorKind::Disconnected(Some(error)) => write!(f, "the connection was lost: {error}")?,
@@ -269,9 +301,10 @@ impl fmt::Display for Error {
                 }
             }
             ErrorKind::Refused { step, error } => {
-                write!(f, "the server refused {step}: {error}")?;
-                if matches!(error.code(), ErrorCode::WrongPass | ErrorCode::NoAuth) {
-                    f.write_str("; check user name and password")?;
+                write!(f, "the server refused {step}: ")?;
+                match login_hint(error) {
+                    Some(hint) => write!(f, "{}; {hint}", without_stop(error))?,
+                    None => error.fmt(f)?,
                 }
             }
             ErrorKind::Tls => f.write_str(
@@ -306,7 +339,7 @@ impl fmt::Display for Error {
             kind,
             ErrorKind::TimedOut | ErrorKind::Disconnected(_) | ErrorKind::Protocol(_) | ErrorKind::OutOfStep
         );
-        match (no_reply && command.is_some(), maybe_executed) {
+        match (no_reply && (command.is_some() || of.is_some()), maybe_executed) {
             (true, true) => f.write_str("; it may have been executed"),
             (true, false) => f.write_str("; it was not executed"),
             _ => Ok(()),
@@ -314,9 +347,14 @@ impl fmt::Display for Error {
     }
 }
 
+/// As `Display`, since this is what a `main` that returns an error shows; `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         f.debug_struct("Error")
+            .field("message", &self.to_string())
             .field("kind", &self.0.kind)
             .field("server", &self.0.server)
             .field("command", &self.0.command)
@@ -338,8 +376,22 @@ impl std::error::Error for Error {
 
 impl From<ErrorReply<'_>> for Error {
     fn from(error: ErrorReply<'_>) -> Self {
-        Error::new(ErrorKind::Server(error.into()))
+        OFFERED.take().unwrap_or_else(|| Error::new(ErrorKind::Server(error.into())))
     }
+}
+
+thread_local! {
+    /// What the next error reply is as an error. `Result<T, Error>` is read by the engine, which has but the reply to make
+    /// the error from, and knows nothing of server, command and position.
+    static OFFERED: Cell<Option<Error>> = const { Cell::new(None) };
+}
+
+/// Reads something, and takes `error` for the first error reply that is made an [`Error`] by it. Gives `error` back if
+/// there was none.
+pub(crate) fn offer<T>(error: Error, read: impl FnOnce() -> T) -> (T, Option<Error>) {
+    OFFERED.set(Some(error));
+    let value = read();
+    (value, OFFERED.take())
 }
 
 impl From<DecodeError<'_>> for Error {
@@ -368,6 +420,23 @@ impl From<UrlError> for Error {
     fn from(error: UrlError) -> Self {
         Error::new(ErrorKind::Url(error))
     }
+}
+
+/// What to do about a login that is missing or wrong.
+fn login_hint(error: &ServerError) -> Option<&'static str> {
+    match error.code() {
+        // Servers say this to those who have not tried to log in.
+        ErrorCode::NoAuth => Some("give a password (redis://:password@host)"),
+        ErrorCode::WrongPass => Some("check user name and password"),
+        _ => None,
+    }
+}
+
+/// What the server said, without the full stop at its end: the sentence goes on.
+fn without_stop(error: &ServerError) -> String {
+    let mut text = error.to_string();
+    text.truncate(text.trim_end_matches('.').len());
+    text
 }
 
 /// The name of a command: its first word alone, since the others may be secrets.

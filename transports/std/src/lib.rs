@@ -43,7 +43,9 @@ pub use transaction::{Queue, Transaction};
 ///
 /// The functions of [`redwire::command`] come with it, for commands with options: `set("key", "value").ex(60)`.
 pub mod prelude {
-    pub use crate::{Client, ClientConfig, Error, ErrorKind, MessageKind, Script};
+    pub use crate::{
+        Client, ClientConfig, Error, ErrorKind, Message, MessageKind, Pipeline, PubSub, Script, Transaction,
+    };
     pub use redwire::command::*;
     pub use redwire::reply::FromReply;
 }

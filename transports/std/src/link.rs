@@ -1,5 +1,6 @@
 //! One connection: an engine, the stream it is pumped through, and the clock.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant as Moment;
@@ -38,7 +39,6 @@ impl Target {
     }
 }
 
-#[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) engine: Connection<'static>,
     stream: Option<Stream>,
@@ -319,18 +319,24 @@ impl Link {
         }
     }
 
-    /// Takes what has come in the meantime, without waiting, and says whether the link can be used: it is alive, and as
-    /// fresh as after its handshake.
-    pub(crate) fn is_usable(&mut self) -> bool {
+    /// Takes what has come in the meantime, without waiting.
+    ///
+    /// # Errors
+    /// The connection is over; the error says why.
+    pub(crate) fn catch_up(&mut self) -> Result<(), Error> {
         loop {
             let received = self.read(Wait::Not);
-            if self.events(|_| None::<()>).is_err() {
-                return false;
-            }
+            self.events(|_| None::<()>)?;
             if !received {
-                return self.engine.is_clean();
+                return Ok(());
             }
         }
+    }
+
+    /// Takes what has come in the meantime, and says whether the link can be used: it is alive, and as fresh as after its
+    /// handshake.
+    pub(crate) fn is_usable(&mut self) -> bool {
+        self.catch_up().is_ok() && self.engine.is_clean()
     }
 
     /// Whether it still is what the configuration says: no SELECT or RESET has changed it.
@@ -353,6 +359,16 @@ impl Link {
         self.engine.close();
         while self.engine.poll_event().is_some() {}
         self.stream = None;
+    }
+}
+
+/// Without the buffers: what is in them is long, and may be secret.
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("server", &self.target.name)
+            .field("mode", &self.engine.mode())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Commands that are sent together, and whose replies are read together.
 
+use std::fmt;
+
 use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open, Patience};
 use redwire::connection::{Event, FailureReason, SendError, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{ArgumentWriter, Encoder, Frame};
+use redwire::resp::{ArgumentWriter, Encoder, ErrorReply, Frame};
 use redwire::script::Digest;
 use redwire::storage::Buffer;
 
@@ -32,6 +34,7 @@ const AHEAD: usize = 64 * 1024;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a pipeline sends nothing until it is executed"]
 pub struct Pipeline<'c> {
     client: &'c Client,
     batch: Batch,
@@ -44,7 +47,8 @@ impl<'c> Pipeline<'c> {
     }
 
     /// Executes the commands as a transaction, between MULTI and EXEC: all at once, with no command of others in between.
-    /// When one of them is refused while it is queued, because it does not exist say, none is executed.
+    /// When one of them is refused while it is queued, because it does not exist say, none is executed, and the error is of
+    /// kind [`ErrorKind::Aborted`].
     pub fn atomic(&mut self) -> &mut Self {
         self.atomic = true;
         self
@@ -94,8 +98,9 @@ impl<'c> Pipeline<'c> {
     ///
     /// # Errors
     /// The first error among the replies, which names its command, unless `T` takes it as a value: the other commands
-    /// have been executed all the same, and [`Error::position`] tells which it was. When the number of commands is not
-    /// that of the types, nothing is sent.
+    /// have been executed all the same, and [`Error::position`] tells which it was. In an atomic pipeline of which a
+    /// command is refused while it is queued, nothing is executed: that is of kind [`ErrorKind::Aborted`]. When the number
+    /// of commands is not that of the types, nothing is sent.
     pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
         let batch = std::mem::replace(&mut self.batch, Batch::new());
         let atomic = self.atomic;
@@ -129,7 +134,6 @@ impl ExecutorAs<()> for &mut Pipeline<'_> {
 }
 
 /// Commands, encoded one behind the other.
-#[derive(Debug)]
 pub(crate) struct Batch {
     encoded: Buffer<'static>,
     pub(crate) commands: Vec<Queued>,
@@ -138,11 +142,17 @@ pub(crate) struct Batch {
     error: Option<SendError>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Queued {
     /// Where it ends in the encoded bytes.
     end: usize,
     patience: Patience,
+}
+
+/// The names of the commands alone: the arguments may be secret.
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((0..self.commands.len()).map(|position| self.name(position))).finish()
+    }
 }
 
 /// One of the commands.
@@ -248,14 +258,16 @@ impl Batch {
 
     /// Runs the commands, plain or between MULTI and EXEC.
     pub(crate) fn run<T: FromReplies>(&self, link: &mut Link, atomic: bool) -> Result<T, Error> {
-        self.load_scripts(link)?;
+        // Whether or not the server has a script now, nothing of what was asked for is executed.
+        self.load_scripts(link).map_err(|error| error.executed(false))?;
         let result = if atomic { self.run_atomic(link) } else { self.run_plain(link) };
         result.map_err(|error| link.locate(error))
     }
 
     fn run_plain<T: FromReplies>(&self, link: &mut Link) -> Result<T, Error> {
         let answers = self.converse(link, self.commands.len(), PIPELINE, |position| position)?;
-        T::from_replies(&mut Replies::apart(&answers, &|position| (self.name(position), PIPELINE)))
+        let locate = |error: Error, position| link.locate(error.at(position, self.name(position), PIPELINE));
+        T::from_replies(&mut Replies::apart(&answers, &locate))
     }
 
     fn run_atomic<T: FromReplies>(&self, link: &mut Link) -> Result<T, Error> {
@@ -267,14 +279,14 @@ impl Batch {
             return Err(Error::from(error).about(&["MULTI"]).executed(true));
         }
         let Some(results) = answers.get(commands + 1) else { return Err(Error::new(ErrorKind::OutOfStep)) };
-        if let Some(aborted) = results.error() {
+        if let Some(exec_error) = results.error() {
             // The reason stands with the command that was refused.
-            for place in 1..=commands {
-                if let Some(error) = error(place) {
-                    return Err(Error::from(error).at(place - 1, self.name(place - 1), TRANSACTION));
-                }
-            }
-            return Err(Error::from(aborted).about(&["EXEC"]));
+            let refused = (0..commands).find_map(|position| Some((position, error(position + 1)?)));
+            let aborted = |error: ErrorReply<'_>| Error::new(ErrorKind::Aborted(error.into()));
+            return Err(match refused {
+                Some((position, error)) => aborted(error).at(position, self.name(position), TRANSACTION),
+                None => aborted(exec_error).of(TRANSACTION),
+            });
         }
         if results.is_null() {
             return Err(Error::new(ErrorKind::Watch(WatchError::Conflict)));
@@ -283,7 +295,9 @@ impl Batch {
         if elements.len() != commands {
             return Err(Error::new(ErrorKind::OutOfStep));
         }
-        T::from_replies(&mut Replies::together(elements, &|position| (self.name(position), TRANSACTION)))
+        let locate =
+            |error: Error, position| link.locate(error.at(position, self.name(position), TRANSACTION));
+        T::from_replies(&mut Replies::together(elements, &locate))
     }
 
     /// Sends `count` commands and reads their replies at the same time, so that neither side ever waits for the other with
@@ -304,7 +318,7 @@ impl Batch {
             let position = place(number);
             match self.commands.get(position) {
                 Some(_) => error.at(position, self.name(position), of),
-                None => error.about(if number == 0 { &["MULTI"] } else { &["EXEC"] }),
+                None => error.of(of),
             }
         };
         while answers.ends.len() < count {
@@ -345,7 +359,8 @@ impl Batch {
                             maybe_executed |= failure.maybe_executed;
                         }
                         if failure.reason == FailureReason::TimedOut {
-                            failed = Some(Error::new(ErrorKind::TimedOut).executed(failure.maybe_executed));
+                            let executed = failure.maybe_executed && (!atomic || tickets.len() == count);
+                            failed = Some(Error::new(ErrorKind::TimedOut).executed(executed));
                         }
                     }
                     _ => {}
@@ -362,7 +377,8 @@ impl Batch {
             };
             if let Some(error) = error {
                 link.close();
-                return Err(blame(error, answers.ends.len()));
+                // Without EXEC no command of a transaction is executed, whichever it was that had no reply.
+                return Err(if atomic { error.of(of) } else { blame(error, answers.ends.len()) });
             }
             if tickets.len() < count {
                 // There is more to say: what has come is taken, and not waited for.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use redwire::command::{Argument, Arguments, cmd};
@@ -39,7 +40,7 @@ pub struct PubSub {
 }
 
 /// Something that a subscription has brought: a message, or a confirmation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     kind: MessageKind,
     channel: Vec<u8>,
@@ -110,6 +111,23 @@ impl Message {
     /// Of a confirmation: how many channels and patterns there are now, or how many shard channels.
     pub fn count(&self) -> Option<i64> {
         self.count
+    }
+}
+
+/// Channel, pattern and payload as text, with what is not printable ASCII escaped.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
+        let mut shown = f.debug_struct("Message");
+        shown.field("kind", &self.kind).field("channel", &format_args!("{}", text(&self.channel)));
+        if let Some(pattern) = &self.pattern {
+            shown.field("pattern", &format_args!("{}", text(pattern)));
+        }
+        match self.count {
+            Some(count) => shown.field("count", &count),
+            None => shown.field("payload", &format_args!("{}", text(&self.payload))),
+        };
+        shown.finish()
     }
 }
 

@@ -4,13 +4,13 @@ use redwire::reply::FromReply;
 use redwire::resp::{Elements, Frame};
 
 use crate::pipeline::Answers;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, error};
 
 /// What the replies of a pipeline can be read as: tuples of up to twelve types, one for each reply; `Vec` and arrays, with
 /// one type for all; `()` for any number of which none is an error.
 ///
 /// The types are those that can be read from a reply ([`FromReply`]). `Result<T, Error>` is one of them: with it the error
-/// of a command is a value, and keeps nothing else from being read.
+/// of a command is a value, and so is a reply that is no `T`: neither keeps anything else from being read.
 pub trait FromReplies: Sized {
     /// How many replies it takes; `None` for any number.
     const COUNT: Option<usize>;
@@ -26,9 +26,11 @@ pub trait FromReplies: Sized {
 pub struct Replies<'r> {
     source: Source<'r>,
     position: usize,
-    /// The name of the command at a position, and of what it is one.
-    name: Option<&'r dyn Fn(usize) -> (Box<str>, &'static str)>,
+    locate: &'r Locate<'r>,
 }
+
+/// Says in an error which command it was, given its position.
+type Locate<'r> = dyn Fn(Error, usize) -> Error + 'r;
 
 enum Source<'r> {
     None,
@@ -38,18 +40,15 @@ enum Source<'r> {
 
 impl<'r> Replies<'r> {
     pub(crate) fn none() -> Self {
-        Replies { source: Source::None, position: 0, name: None }
+        Replies { source: Source::None, position: 0, locate: &|error, _| error }
     }
 
-    pub(crate) fn apart(answers: &'r Answers, name: &'r dyn Fn(usize) -> (Box<str>, &'static str)) -> Self {
-        Replies { source: Source::Apart(answers), position: 0, name: Some(name) }
+    pub(crate) fn apart(answers: &'r Answers, locate: &'r Locate<'r>) -> Self {
+        Replies { source: Source::Apart(answers), position: 0, locate }
     }
 
-    pub(crate) fn together(
-        elements: Elements<'r>,
-        name: &'r dyn Fn(usize) -> (Box<str>, &'static str),
-    ) -> Self {
-        Replies { source: Source::Together(elements), position: 0, name: Some(name) }
+    pub(crate) fn together(elements: Elements<'r>, locate: &'r Locate<'r>) -> Self {
+        Replies { source: Source::Together(elements), position: 0, locate }
     }
 
     /// Reads the next reply; `None` behind the last.
@@ -64,14 +63,19 @@ impl<'r> Replies<'r> {
         };
         let position = self.position;
         self.position += 1;
-        Some(frame.decode().map_err(|error| {
-            let error = Error::from(error);
-            match self.name {
-                Some(name) => {
-                    let (name, of) = name(position);
-                    error.at(position, name, of)
-                }
-                None => error,
+        let locate = |error: Error| (self.locate)(error, position);
+        if let Some(error) = frame.error() {
+            let (result, error) = error::offer(locate(error.into()), || frame.decode::<R>());
+            return Some(result.map_err(|again| error.unwrap_or_else(|| locate(again.into()))));
+        }
+        Some(frame.decode().or_else(|mismatch| {
+            // A type that takes an error of this crate as a value takes this one too. One that takes only those of the
+            // server is not told of an error that the server did not give.
+            let stand_in = Frame::accepted(b"-ERR\r\n");
+            match error::offer(locate(mismatch.into()), || stand_in.decode::<R>()) {
+                (Ok(value), None) => Ok(value),
+                (_, Some(error)) => Err(error),
+                (Err(_), None) => Err(locate(mismatch.into())),
             }
         }))
     }

@@ -68,18 +68,15 @@ impl<'c> Transaction<'c> {
     ///
     /// # Errors
     /// As [`Client::execute`]; and when the connection is lost, of kind [`ErrorKind::Watch`], since the keys are not
-    /// watched any more.
+    /// watched any more. Nothing that is queued is executed then; whether this command was,
+    /// [`Error::maybe_executed`] says.
     pub fn execute<C, R>(&mut self, command: C) -> Result<R, Error>
     where
         C: Command,
         C::Reply: redwire::command::Gives<R>,
         R: for<'a> FromReply<'a>,
     {
-        let queue = &mut self.queue;
-        queue
-            .link
-            .run(&command)
-            .map_err(|error| if queue.watching { error.into_watch_error() } else { error })
+        self.queue.on_link(|link| link.run(&command)).map_err(|error| error.about(&command))
     }
 
     /// Ends it: executes what is queued, or forgets the watched keys. `None`: a watched key has changed, so start over.
@@ -131,13 +128,18 @@ impl Queue {
         if batch.commands.is_empty() && !self.watching {
             return T::from_replies(&mut crate::replies::Replies::none());
         }
-        let result = batch.run(&mut self.link, true);
+        let result = self.on_link(|link| batch.run(link, true));
         if let Err(error) = &result {
             self.conflict = matches!(error.kind(), ErrorKind::Watch(WatchError::Conflict));
         }
-        result.map_err(|error| {
-            if self.watching && !error.maybe_executed() { error.into_watch_error() } else { error }
-        })
+        result
+    }
+
+    /// Does something with the connection, unless it is found to be lost, and watched keys with it, before a byte is
+    /// written.
+    fn on_link<T>(&mut self, act: impl FnOnce(&mut Link) -> Result<T, Error>) -> Result<T, Error> {
+        let result = self.link.catch_up().and_then(|()| act(&mut self.link));
+        result.map_err(|error| if self.watching { error.while_watching() } else { error })
     }
 }
 

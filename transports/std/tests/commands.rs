@@ -193,6 +193,30 @@ fn passwords_are_right_or_wrong_and_never_shown() {
 }
 
 #[test]
+fn a_missing_or_misplaced_password_is_said_and_not_shown() {
+    let error = Client::open("redis://sesame@localhost").unwrap_err();
+    assert!(error.to_string().contains("write redis://:password@host"), "{error}");
+    let config = ClientConfig::from_url("redis://worker:sesame@localhost").unwrap();
+    let shown = format!("{error} {error:?} {config:?} {:?}", config.clone().client());
+    assert!(!shown.contains("worker") && !shown.contains("sesame"), "{shown}");
+
+    let server = Server::start_with(&["--requirepass", "sesame"]);
+    for (name, config) in server.ways() {
+        let missing = config.clone().client().ping().unwrap_err();
+        assert_eq!(missing.code(), Some(ErrorCode::NoAuth), "{name}: {missing}");
+        assert!(missing.to_string().ends_with("; give a password (redis://:password@host)"), "{missing}");
+        let wrong = config.clone().password("sesam").client().ping().unwrap_err();
+        assert_eq!(wrong.code(), Some(ErrorCode::WrongPass), "{name}: {wrong}");
+        assert!(wrong.to_string().ends_with("; check user name and password"), "{wrong}");
+        assert!(![missing, wrong].iter().any(|error| error.to_string().contains(".;")));
+        let client = config.credentials("default", "sesame").client();
+        client.ping().unwrap();
+        let shown = format!("{client:?}");
+        assert!(!shown.contains("sesame") && !shown.contains("default"), "{shown}");
+    }
+}
+
+#[test]
 fn databases_of_urls() {
     let server = Server::start();
     let url = format!("redis://127.0.0.1:{}", server.port);

@@ -69,6 +69,24 @@ fn a_hundred_thousand_levels_take_no_stack() {
     }
 }
 
+#[test]
+fn help_that_is_asked_for_is_no_error() {
+    let run = |argument: &str| {
+        std::process::Command::new(env!("CARGO"))
+            .args(["run", "--quiet", "--package", "redwire-std", "--example", "decode", "--", argument])
+            .output()
+            .unwrap()
+    };
+    for argument in ["--help", "-h"] {
+        let help = run(argument);
+        assert!(help.status.success());
+        assert!(help.stdout.starts_with(b"usage: decode"));
+    }
+    let nonsense = run("--nonsense");
+    assert_eq!(nonsense.status.code(), Some(64));
+    assert!(nonsense.stdout.is_empty() && nonsense.stderr.starts_with(b"usage: decode"));
+}
+
 /// What the example writes for the input of a case, up to its end or error.
 fn written(case: &Value) -> String {
     let limit =

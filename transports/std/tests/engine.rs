@@ -156,7 +156,7 @@ fn reset_ends_everything_and_greets_anew() {
         let log = peer.pump();
         assert_eq!(log[..6], ["\"OK\"", "\"OK\"", "\"OK\"", "\"OK\"", "queued", "\"RESET\""]);
         assert_eq!(log[6..8], [connected.clone(), "null".into()]);
-        assert_eq!(log[9], if protocol == Protocol::Resp3 { "{\"f\", \"v\"}" } else { "[\"f\", \"v\"]" });
+        assert_eq!(log[9], if protocol == Protocol::Resp3 { "{\"f\": \"v\"}" } else { "[\"f\", \"v\"]" });
         assert!(peer.engine.is_clean());
         peer.send("DEL h").pump();
 

@@ -2,14 +2,11 @@
 
 mod support;
 
-use redwire::resp::ErrorCode;
+use redwire::reply::Value;
+use redwire::resp::{ErrorCode, ErrorReply};
 use redwire_std::WatchError;
 use redwire_std::prelude::*;
 use support::{Server, each_way, monitored};
-
-fn is_conflict(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Watch(WatchError::Conflict))
-}
 
 #[test]
 fn one_reply_for_each_command() {
@@ -73,6 +70,10 @@ fn an_error_names_its_command_and_the_others_are_executed() {
             assert!(error.to_string().contains(&expected), "{error}");
             assert_eq!((error.position(), error.command()), (Some(2), Some("LPUSH")));
             assert_eq!(error.code(), Some(ErrorCode::WrongType));
+            assert!(matches!(error.kind(), ErrorKind::Server(_)) && !error.is_retryable());
+            // What `main` shows when it returns the error.
+            assert_eq!(format!("{error:?}"), error.to_string());
+            assert!(format!("{error:#?}").contains("kind: Server("), "{error:#?}");
             assert_eq!(client.get::<i64>("d").unwrap(), 4);
             // It is empty now, and can be used again.
             assert!(pipeline.is_empty());
@@ -87,6 +88,57 @@ fn an_error_names_its_command_and_the_others_are_executed() {
 }
 
 #[test]
+fn an_error_that_is_a_value_says_as_much_and_keeps_nothing_from_being_read() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        for of in ["pipeline", "transaction"] {
+            client.flushall().unwrap();
+            client.set("text", "text").unwrap();
+            let mut pipeline = client.pipeline();
+            if of == "transaction" {
+                pipeline.atomic();
+            }
+            type Replies = (i64, Result<u64, Error>, Result<i64, Error>, Option<Result<u8, Error>>, Value);
+            pipeline.incr("n").lpush("text", 1).get("none").incrby("n", 999).lpush("text", 2);
+            let (one, pushed, none, large, value): Replies = pipeline.execute().unwrap();
+            assert_eq!(one, 1);
+            // It takes errors of the server as they are.
+            assert!(value.error().is_some(), "{value:?}");
+            let pushed = pushed.unwrap_err();
+            let whole = pipeline.lpush("text", 1).execute::<()>().unwrap_err().to_string();
+            assert_eq!(pushed.to_string(), whole.replace("command 1", "command 2"));
+            assert!(whole.starts_with("redis at "), "{whole}");
+            assert_eq!((pushed.command(), pushed.position()), (Some("LPUSH"), Some(2)));
+            let none = none.unwrap_err();
+            assert!(matches!(none.kind(), ErrorKind::Mismatch(_)), "{none}");
+            assert!(
+                none.to_string().contains(&format!(": command 3 (GET) of the {of}: asked for ")),
+                "{none}"
+            );
+            let large = large.unwrap().unwrap_err();
+            assert!(large.to_string().contains(&format!("command 4 (INCRBY) of the {of}: asked for u8")));
+            // What takes errors of other kinds or none at all is refused as a whole.
+            let error = pipeline.get("none").execute::<(i64,)>().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Mismatch(_)), "{error}");
+            assert_eq!(error.position(), Some(1));
+            assert!(pipeline.get("text").execute::<Vec<Result<i64, Code>>>().is_err());
+            let codes = pipeline.lpush("text", 1).execute::<Vec<Result<i64, Code>>>().unwrap();
+            assert_eq!(codes, [Err(Code(ErrorCode::WrongType))]);
+        }
+    });
+}
+
+/// An error type that keeps the code alone.
+#[derive(Debug, PartialEq)]
+struct Code(ErrorCode);
+
+impl From<ErrorReply<'_>> for Code {
+    fn from(error: ErrorReply<'_>) -> Self {
+        Code(error.code())
+    }
+}
+
+#[test]
 fn a_transaction_with_a_command_that_is_refused_is_not_executed() {
     each_way(|_, config| {
         let client = config.clone().client();
@@ -94,11 +146,29 @@ fn a_transaction_with_a_command_that_is_refused_is_not_executed() {
         let error =
             pipeline.atomic().set("a", 1).add(["NOSUCH", "secret"]).set("b", 2).execute::<()>().unwrap_err();
         assert!(error.to_string().contains("command 2 (NOSUCH) of the transaction: ERR"), "{error}");
+        assert!(error.to_string().ends_with("; nothing of the transaction was executed"), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Aborted(_)), "{error:?}");
+        assert_eq!(error.code(), Some(ErrorCode::Err));
+        assert!(!error.maybe_executed() && !error.is_retryable());
         assert_eq!(client.exists(["a", "b"]).unwrap(), 0);
         assert_eq!(client.echo::<String>("in step").unwrap(), "in step");
         let replies = pipeline.set("a", 1).add(["NOSUCH"]).execute::<Vec<Result<(), Error>>>();
         assert_eq!(replies.unwrap_err().position(), Some(2));
     });
+}
+
+#[test]
+fn debug_shows_commands_without_their_arguments() {
+    let server = Server::start();
+    let client = server.client();
+    client.set("k", "sesame").unwrap();
+    let mut pipeline = client.pipeline();
+    pipeline.set("k", "sesame").get("k");
+    let shown = format!("{pipeline:?}");
+    assert!(shown.contains(r#"["SET", "GET"]"#) && !shown.contains("sesame"), "{shown}");
+    // Nor as bytes.
+    assert!(!shown.contains("115, 101, 115, 97, 109, 101"), "{shown}");
+    assert!(shown.contains("Link { server:"), "{shown}");
 }
 
 #[test]
@@ -302,11 +372,60 @@ fn a_lost_watch_is_not_repeated_in_silence() {
         };
         let error = attempt(true).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Watch(WatchError::Disconnected)), "{error:?}");
-        // Written into a socket that the server has closed: whether EXEC came through cannot be known.
+        assert!(!error.maybe_executed() && error.is_retryable());
         let error = attempt(false).unwrap_err();
-        assert!(!is_conflict(&error), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Watch(WatchError::Disconnected)), "{error:?}");
+        assert!(!error.maybe_executed() && error.is_retryable());
+        assert!(error.to_string().ends_with(
+            ": the connection was lost while keys were watched, so nothing was executed; start over from reading them"
+        ));
+        assert!(!error.to_string().contains("MULTI"), "{error}");
         assert_eq!(rounds, 2);
         assert_eq!(client.exists("k").unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_watch_that_is_lost_with_a_command_leaves_open_whether_it_was_executed() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        let kill = || {
+            let list: String = server.client().execute(["CLIENT", "LIST"]).unwrap();
+            let blocked = list.lines().find(|line| line.contains("cmd=blpop"));
+            let id = blocked?.split([' ', '=']).nth(1).unwrap().to_owned();
+            server.client().execute::<_, u64>(["CLIENT", "KILL", "ID", &id]).ok()
+        };
+        let error = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while kill().is_none() {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+            });
+            let read = client.transaction(["k"], |tx| {
+                tx.blpop::<Value>("none", std::time::Duration::from_secs(5))?;
+                Ok(())
+            });
+            read.unwrap_err()
+        });
+        assert!(matches!(error.kind(), ErrorKind::Watch(WatchError::Disconnected)), "{error:?}");
+        assert!(error.maybe_executed() && !error.is_retryable());
+        assert!(
+            error.to_string().ends_with(
+                "BLPOP: the connection was lost while keys were watched; it may have been executed"
+            )
+        );
+
+        // The server executes EXEC, in which it is told to end the connection.
+        let error = client
+            .transaction(["k"], |tx| {
+                let id = tx.client_id()?;
+                tx.multi().set("k", 1).add(client_kill().id(id).skipme(false)).set("l", vec![0; 3 << 20]);
+                Ok(())
+            })
+            .unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Watch(WatchError::Disconnected)), "{error:?}");
+        assert!(error.maybe_executed() && !error.is_retryable(), "{error:?}");
+        assert!(error.to_string().contains(": the transaction: the connection was lost"), "{error}");
     });
 }
 

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use redwire::connection::SubscriptionKind::{Channel, Pattern, Shard};
 use redwire_std::prelude::*;
-use redwire_std::{Message, PubSub};
 use support::each_way;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -62,6 +61,21 @@ fn confirmations_count_and_messages_arrive() {
         let begun = Instant::now();
         assert_eq!(news.get_message(PATIENCE).unwrap(), None);
         assert!(begun.elapsed() < Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn messages_are_shown_as_text() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        let mut news = client.pubsub();
+        news.psubscribe("f*").unwrap();
+        let shown = format!("{:?}", next(&mut news));
+        assert_eq!(shown, r#"Message { kind: Subscribe(Pattern), channel: "f*", count: 1 }"#);
+        client.publish("foo", b"a\"\r\n\xff").unwrap();
+        let shown = format!("{:?}", next(&mut news));
+        let expected = r#"channel: "foo", pattern: "f*", payload: "a\"\r\n\xff" }"#;
+        assert_eq!(shown, format!("Message {{ kind: PatternMessage, {expected}"));
     });
 }
 

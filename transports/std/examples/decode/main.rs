@@ -28,7 +28,8 @@ usage: decode [OPTION VALUE]... < bytes
   --max-depth N          aggregates around a value (128)
   --max-bulk N           bytes in a string (536870912)
   --max-elements N       values in an aggregate (16777216)
-  --max-line N           bytes in a line (65536)";
+  --max-line N           bytes in a line (65536)
+  --help                 show this";
 
 struct Options {
     protocol: Protocol,
@@ -45,6 +46,10 @@ enum End {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|argument| argument == "--help" || argument == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let Some(options) = options(std::env::args().skip(1)) else {
         eprintln!("{USAGE}");
         return ExitCode::from(64);
