@@ -17,7 +17,6 @@ use alloc::{boxed::Box, string::String, vec, vec::Vec};
 /// let lent = Storage::from(&mut slots[..]);
 /// assert_eq!(lent.as_slice().len(), 4);
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Storage<'a, T> {
     /// Memory of the caller; its length is the capacity.
@@ -25,6 +24,18 @@ pub enum Storage<'a, T> {
     /// Memory that grows on demand.
     #[cfg(feature = "alloc")]
     Owned(Vec<T>),
+}
+
+/// Shows how many slots there are, not what is in them: commands and replies are nobody else's business.
+impl<T> core::fmt::Debug for Storage<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (name, slots) = match self {
+            Storage::Borrowed(slots) => ("Borrowed", slots.len()),
+            #[cfg(feature = "alloc")]
+            Storage::Owned(slots) => ("Owned", slots.len()),
+        };
+        f.debug_tuple(name).field(&slots).finish()
+    }
 }
 
 /// A storage or buffer has no room for what should go in.

@@ -1082,3 +1082,16 @@ fn a_subscriber_that_asks_for_resp3_may_say_more_before_the_greeting() {
     pair.take();
     assert_eq!(pair.try_send("GET k"), Err(SendError::Misuse(Misuse::Subscribed)));
 }
+
+#[test]
+fn debug_shows_neither_credentials_nor_what_is_in_the_buffers() {
+    let config = Config::default().credentials("ada", "hunter2");
+    let mut redis = Connection::new(config, Buffers::growing());
+    redis.connected(Instant::from_micros(1)).unwrap();
+    redis.send(Instant::from_micros(1), &["SET", "key", "valuable"]).unwrap();
+    let text = format!("{redis:?}");
+    let bytes = |text: &str| format!("{:?}", text.as_bytes()).trim_matches(['[', ']']).to_string();
+    for secret in ["ada", "hunter2", "valuable"] {
+        assert!(!text.contains(secret) && !text.contains(&bytes(secret)), "{secret} in {text}");
+    }
+}

@@ -59,7 +59,7 @@ fn check(settings: &Settings, frame: Frame<'_>, around: usize) {
 /// Reads the frame as types of every form. What can be read agrees with what the accessors say.
 fn check_types(frame: &Frame<'_>) {
     fn read<'a, T: FromReply<'a>>(frame: &Frame<'a>) -> Option<T> {
-        frame.decode::<T>().map_err(|error| assert!(!error.to_string().is_empty())).ok()
+        frame.decode::<T>().map_err(|error| drop(format!("{error} {error:?}"))).ok()
     }
     let aggregate = matches!(frame.kind(), Kind::Array | Kind::Set | Kind::Push | Kind::Map);
     let value = read::<Value>(frame).expect("anything is a value");
