@@ -1095,3 +1095,17 @@ fn debug_shows_neither_credentials_nor_what_is_in_the_buffers() {
         assert!(!text.contains(secret) && !text.contains(&bytes(secret)), "{secret} in {text}");
     }
 }
+
+#[test]
+fn a_header_alone_makes_no_memory_grow() {
+    let mut pair = Pair::new(Config::default(), Server::default());
+    pair.connect();
+    for header in [&b"$536870912\r\n"[..], b"*16777216\r\n", b"%8388608\r\n", b"=536870912\r\n"] {
+        pair.server.answers.insert("GET k".into(), header.to_vec());
+        pair.send("GET k");
+        pair.take();
+        assert!(pair.client.receive_buffer().len() <= 128 * 1024);
+        pair.cut();
+        pair.connect();
+    }
+}
