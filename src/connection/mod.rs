@@ -135,6 +135,8 @@ pub struct Connection<'a, P = Scanner<'a>> {
     handed_out: u32,
     /// Keys are being watched when the server has worked through all that was sent.
     watching: bool,
+    /// AUTH was sent since the handshake.
+    user_changed: bool,
     /// How many channels, patterns and shard channels the server has confirmed, by kind.
     active: [i64; 3],
     monitoring: bool,
@@ -208,6 +210,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             queued: 0,
             handed_out: 0,
             watching: false,
+            user_changed: false,
             active: [0; 3],
             monitoring: false,
             transaction_database: None,
@@ -345,6 +348,11 @@ impl<'a, P: Parser> Connection<'a, P> {
         self.watching
     }
 
+    /// Whether AUTH was sent since the handshake, so that the user may not be that of the configuration.
+    pub fn has_changed_user(&self) -> bool {
+        self.user_changed
+    }
+
     /// How many channels, patterns and shard channels a reconnect would subscribe to again.
     pub fn subscriptions(&self, kind: SubscriptionKind) -> usize {
         self.subscriptions.count(kind)
@@ -367,7 +375,7 @@ impl<'a, P: Parser> Connection<'a, P> {
     }
 
     /// Whether the connection is as fresh as after its handshake: nothing in flight, nothing received that was not taken,
-    /// no transaction, WATCH, subscription or other mode. A pool asks this before it hands a connection on.
+    /// no transaction, WATCH, subscription or other mode, no AUTH by hand. A pool asks this before it hands a connection on.
     pub fn is_clean(&self) -> bool {
         self.phase == Phase::Ready
             && self.mode == Mode::Ready
@@ -375,6 +383,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             && self.transmit.is_empty()
             && self.receive.len() == self.release
             && !self.watching
+            && !self.user_changed
             && !self.ended
             && self.subscriptions.total() == 0
             && self.active == [0; 3]

@@ -549,6 +549,7 @@ impl<P: Parser> Connection<'_, P> {
         self.gate = Some(0);
         self.handed_out = self.queued;
         self.watching = false;
+        self.user_changed = false;
         self.active = [0; 3];
         self.monitoring = false;
         self.begin_transaction();

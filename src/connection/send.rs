@@ -187,11 +187,15 @@ impl<P: Parser> Connection<'_, P> {
                 let number = Words::of(bytes).nth(1).and_then(|word| core::str::from_utf8(word).ok());
                 slot.count = number.and_then(|number| number.parse().ok()).unwrap_or(self.database);
             }
-            Verb::Auth => self.gate = Some(self.transmit.len()),
+            Verb::Auth => {
+                self.gate = Some(self.transmit.len());
+                self.user_changed = true;
+            }
             Verb::Reset => {
                 // What follows waits until the connection has been greeted anew.
                 self.gate = Some(self.transmit.len());
                 self.watching = false;
+                self.user_changed = false;
                 self.subscriptions.clear();
             }
             _ => {}

@@ -132,6 +132,7 @@ impl Link {
                 let kinds = [SubscriptionKind::Channel, SubscriptionKind::Pattern, SubscriptionKind::Shard];
                 if self.engine.mode() != Mode::Ready
                     || self.engine.is_watching() != watching
+                    || self.engine.has_changed_user()
                     || kinds.iter().any(|&kind| self.engine.subscriptions(kind) > 0)
                 {
                     // No byte of it has been written.
@@ -351,7 +352,8 @@ impl Link {
             && (self.engine.is_clean()
                 || (self.engine.in_flight() > 0
                     && self.engine.mode() == Mode::Ready
-                    && !self.engine.is_watching()))
+                    && !self.engine.is_watching()
+                    && !self.engine.has_changed_user()))
     }
 
     /// Ends the connection. What was not written is dropped.

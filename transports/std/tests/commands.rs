@@ -308,6 +308,7 @@ fn commands_that_change_their_connection_are_refused() {
             &["WATCH", "k"],
             &["MONITOR"],
             &["SELECT", "1"],
+            &["AUTH", "default", ""],
             &["RESET"],
             &["CLIENT", "REPLY", "OFF"],
         ] {
