@@ -267,6 +267,11 @@ impl Link {
                     if self.target.config.write_timeout.is_some_and(|timeout| waited >= timeout) {
                         return self.broken(io::ErrorKind::TimedOut.into());
                     }
+                    let now = self.now();
+                    if self.engine.poll_timeout().is_some_and(|(due, _)| due <= now) {
+                        self.engine.handle_timeout(now);
+                        return true;
+                    }
                 }
                 Err(error) => return self.broken(error),
             }

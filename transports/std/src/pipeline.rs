@@ -359,7 +359,11 @@ impl Batch {
                             maybe_executed |= failure.maybe_executed;
                         }
                         if failure.reason == FailureReason::TimedOut {
-                            let executed = failure.maybe_executed && (!atomic || tickets.len() == count);
+                            let executed = match atomic {
+                                true => failure.maybe_executed && tickets.len() == count,
+                                // One that was not written may stand behind others that were.
+                                false => failure.maybe_executed || tickets.first() != Some(&ticket),
+                            };
                             failed = Some(Error::new(ErrorKind::TimedOut).executed(executed));
                         }
                     }

@@ -115,7 +115,8 @@ impl Stream {
 }
 
 fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<TcpStream> {
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    // A moment too far to be counted is none.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in (host, port).to_socket_addrs()? {
         let connected = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {

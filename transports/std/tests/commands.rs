@@ -400,3 +400,38 @@ fn peers_that_are_no_redis() {
         });
     }
 }
+
+#[test]
+fn a_server_that_takes_nothing_does_not_outlast_the_read_timeout() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // The greeting, under RESP2 CLIENT SETINFO twice, and then nothing.
+        let mut greeting = [0; 1024];
+        assert!(stream.read(&mut greeting).unwrap() > 0);
+        stream.write_all(b"+OK\r\n+OK\r\n").unwrap();
+        let _ = wait.recv_timeout(Duration::from_secs(20));
+    });
+    let config = ClientConfig::tcp("127.0.0.1", port).protocol(redwire::resp::Protocol::Resp2);
+    let client = config.read_timeout(Duration::from_millis(100)).client();
+    let start = Instant::now();
+    let large = vec![b'x'; 32 << 20];
+    let error = client.set("k", &large[..]).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::TimedOut), "{error:?}");
+    assert!(error.maybe_executed() && !error.is_retryable());
+    assert!(start.elapsed() < Duration::from_secs(10));
+    drop(done);
+    peer.join().unwrap();
+}
+
+#[test]
+fn timeouts_of_any_length() {
+    let server = Server::start();
+    for config in [server.tcp(), server.unix()] {
+        let config = config.connect_timeout(Duration::MAX).read_timeout(Duration::MAX);
+        config.write_timeout(Duration::MAX).health_check(Duration::MAX).client().ping().unwrap();
+    }
+}
