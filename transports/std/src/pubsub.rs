@@ -262,9 +262,10 @@ impl PubSub {
 
     /// The messages to come, for which it waits. It ends when nothing is subscribed to any more.
     ///
-    /// An error does not end it: the message after it is waited for over another connection.
+    /// An error does not end it: the message after it is waited for over another connection. After an error without a
+    /// connection it pauses for a tenth of a second before it connects again.
     pub fn listen(&mut self) -> Listen<'_> {
-        Listen { subscriptions: self }
+        Listen { subscriptions: self, failed: false }
     }
 
     fn next_until(&mut self, until: Option<Instant>) -> Result<Option<Message>, Error> {
@@ -341,12 +342,20 @@ impl PubSub {
 #[derive(Debug)]
 pub struct Listen<'p> {
     subscriptions: &'p mut PubSub,
+    /// The last one was an error.
+    failed: bool,
 }
 
 impl Iterator for Listen<'_> {
     type Item = Result<Message, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.subscriptions.next_until(None).transpose()
+        if self.failed && !self.subscriptions.link.is_connected() {
+            // Who skips errors shall not knock at a dead server's door without a pause.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let next = self.subscriptions.next_until(None).transpose();
+        self.failed = matches!(next, Some(Err(_)));
+        next
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use redwire::connection::SubscriptionKind::{Channel, Pattern, Shard};
 use redwire_std::prelude::*;
-use support::each_way;
+use support::{Server, each_way};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -264,4 +264,17 @@ fn many_messages_in_order() {
             }
         });
     });
+}
+
+#[test]
+fn listening_to_a_dead_server_is_no_tight_loop() {
+    let server = Server::start();
+    let mut subscriptions = server.client().pubsub();
+    subscriptions.subscribe("c").unwrap();
+    assert!(subscriptions.get_message(Duration::from_secs(10)).unwrap().is_some());
+    drop(server);
+    let start = Instant::now();
+    let errors = subscriptions.listen().take(4).filter(Result::is_err).count();
+    assert_eq!(errors, 4);
+    assert!(start.elapsed() >= Duration::from_millis(300));
 }
