@@ -114,7 +114,8 @@ impl Client {
     /// # Errors
     /// That of `body`, after which nothing is executed and no key is watched. When the connection is lost while keys are
     /// watched, an error of kind [`ErrorKind::Watch`]: `body` is not run again of itself then. When the connection was lost
-    /// after the transaction had been written, [`Error::maybe_executed`] says so.
+    /// after the transaction had been written, [`Error::maybe_executed`] says so; and so it does when something fails after
+    /// [`Queue::execute`](crate::Queue::execute) has succeeded.
     pub fn transaction<K, T>(
         &self,
         keys: K,

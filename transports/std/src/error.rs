@@ -389,6 +389,14 @@ thread_local! {
 /// Reads something, and takes `error` for the first error reply that is made an [`Error`] by it. Gives `error` back if
 /// there was none.
 pub(crate) fn offer<T>(error: Error, read: impl FnOnce() -> T) -> (T, Option<Error>) {
+    /// Should `read` panic, the error is not left for another reply.
+    struct Withdraw;
+    impl Drop for Withdraw {
+        fn drop(&mut self) {
+            OFFERED.set(None);
+        }
+    }
+    let _withdraw = Withdraw;
     OFFERED.set(Some(error));
     let value = read();
     (value, OFFERED.take())

@@ -26,6 +26,8 @@ pub struct Queue {
     batch: Batch,
     watching: bool,
     executed: bool,
+    /// EXEC was answered with results.
+    done: bool,
     conflict: bool,
 }
 
@@ -54,7 +56,8 @@ impl<'c> Transaction<'c> {
             }
             result.map_err(|error| error.about(&watch))?;
         }
-        let queue = Queue { link, batch: Batch::new(), watching, executed: false, conflict: false };
+        let queue =
+            Queue { link, batch: Batch::new(), watching, executed: false, done: false, conflict: false };
         Ok(Transaction { client, queue, begun: false })
     }
 
@@ -93,6 +96,12 @@ impl<'c> Transaction<'c> {
             }
         }
         let conflict = self.queue.conflict && result.is_err();
+        // Whatever failed behind EXEC: who starts over executes what was queued a second time.
+        let done = self.queue.done;
+        let result = result.map_err(|error| match done && error.position().is_none() {
+            true => error.executed(true),
+            false => error,
+        });
         self.client.put_back(self.queue.link);
         if conflict { None } else { Some(result) }
     }
@@ -129,8 +138,14 @@ impl Queue {
             return T::from_replies(&mut crate::replies::Replies::none());
         }
         let result = self.on_link(|link| batch.run(link, true));
-        if let Err(error) = &result {
-            self.conflict = matches!(error.kind(), ErrorKind::Watch(WatchError::Conflict));
+        match &result {
+            Ok(_) => self.done = true,
+            Err(error) => match error.kind() {
+                ErrorKind::Watch(WatchError::Conflict) => self.conflict = true,
+                // One of the results; they came all the same.
+                ErrorKind::Server(_) | ErrorKind::Mismatch(_) => self.done = error.position().is_some(),
+                _ => {}
+            },
         }
         result
     }
@@ -139,7 +154,8 @@ impl Queue {
     /// written.
     fn on_link<T>(&mut self, act: impl FnOnce(&mut Link) -> Result<T, Error>) -> Result<T, Error> {
         let result = self.link.catch_up().and_then(|()| act(&mut self.link));
-        result.map_err(|error| if self.watching { error.while_watching() } else { error })
+        // Behind EXEC no key is watched any more.
+        result.map_err(|error| if self.watching && !self.done { error.while_watching() } else { error })
     }
 }
 

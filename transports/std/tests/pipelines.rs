@@ -484,3 +484,54 @@ fn scripts_in_transactions() {
     });
     assert_eq!(sum.unwrap(), 7);
 }
+
+#[test]
+fn a_user_who_logged_in_within_a_pipeline_is_nobody_elses() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        let alice = cmd("ACL").arg(["SETUSER", "alice", "on", ">pw", "+@all", "~*"]);
+        client.execute::<_, ()>(alice).unwrap();
+        let ((), who): ((), String) =
+            client.pipeline().add(["AUTH", "alice", "pw"]).add(["ACL", "WHOAMI"]).execute().unwrap();
+        assert_eq!(who, "alice");
+        let who: String = client.execute(["ACL", "WHOAMI"]).unwrap();
+        assert_eq!(who, "default");
+    });
+}
+
+#[test]
+fn what_fails_behind_exec_does_not_ask_for_a_second_one() {
+    each_way(|server, config| {
+        let client = config.clone().client();
+        let error = client
+            .transaction(["k"], |tx| {
+                let id = tx.client_id()?;
+                tx.multi().incr("n").execute::<()>()?;
+                server.client().execute(client_kill().id(id))?;
+                tx.get::<Option<String>>("k")
+            })
+            .unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Disconnected(_)), "{error:?}");
+        assert!(error.maybe_executed() && !error.is_retryable(), "{error:?}");
+        assert_eq!(client.get::<i64>("n").unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_panic_while_a_reply_is_read_leaves_no_error_behind() {
+    #[derive(Debug)]
+    struct Panics;
+    impl<'a> FromReply<'a> for Panics {
+        fn from_reply(_: redwire::reply::Reply<'_, 'a>) -> Result<Self, redwire::reply::DecodeError<'a>> {
+            panic!("as it should")
+        }
+    }
+    let server = Server::start();
+    let client = server.client();
+    client.set("text", "text").unwrap();
+    let read = || client.pipeline().add(["NOSUCH"]).execute::<(Panics,)>();
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).is_err());
+    let error = client.incr("text").unwrap_err();
+    assert_eq!((error.command(), error.position()), (Some("INCR"), None), "{error}");
+    assert!(error.to_string().contains("INCR: ERR value is not an integer"), "{error}");
+}
