@@ -3,7 +3,7 @@
 use std::fmt;
 
 use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open, Patience};
-use redwire::connection::{Event, FailureReason, SendError, Ticket};
+use redwire::connection::{Event, FailureReason, Mode, SendError, Ticket};
 use redwire::reply::FromReply;
 use redwire::resp::{ArgumentWriter, Encoder, ErrorReply, Frame};
 use redwire::script::Digest;
@@ -48,7 +48,8 @@ impl<'c> Pipeline<'c> {
 
     /// Executes the commands as a transaction, between MULTI and EXEC: all at once, with no command of others in between.
     /// When one of them is refused while it is queued, because it does not exist say, none is executed, and the error is of
-    /// kind [`ErrorKind::Aborted`].
+    /// kind [`ErrorKind::Aborted`]. Commands that would end the transaction, such as DISCARD, are of kind
+    /// [`ErrorKind::OwnConnection`], and keep all of it from being executed.
     pub fn atomic(&mut self) -> &mut Self {
         self.atomic = true;
         self
@@ -328,7 +329,9 @@ impl Batch {
                     None if tickets.is_empty() => link.send(&["MULTI"]),
                     None => link.send(&["EXEC"]),
                 };
-                let sent = sent.and_then(|ticket| match ticket.is_answered() {
+                // What ends the transaction must not be one of its commands: those behind it would be executed apart.
+                let ended = atomic && tickets.len() + 1 < count && link.engine.mode() != Mode::Transaction;
+                let sent = sent.and_then(|ticket| match ticket.is_answered() && !ended {
                     true => Ok(ticket),
                     false => Err(Error::new(ErrorKind::OwnConnection)),
                 });

@@ -535,3 +535,20 @@ fn a_panic_while_a_reply_is_read_leaves_no_error_behind() {
     assert_eq!((error.command(), error.position()), (Some("INCR"), None), "{error}");
     assert!(error.to_string().contains("INCR: ERR value is not an integer"), "{error}");
 }
+
+#[test]
+fn no_command_of_a_transaction_ends_it() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        let large = vec![b'x'; 200_000];
+        for end in ["EXEC", "DISCARD", "RESET", "QUIT"] {
+            let mut pipeline = client.pipeline();
+            pipeline.atomic().set("before", &large).add([end]).set("behind", &large).set("last", 1);
+            let error = pipeline.execute::<()>().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::OwnConnection), "{end}: {error:?}");
+            assert_eq!((error.command(), error.position()), (Some(end), Some(2)));
+            assert!(!error.maybe_executed());
+            assert_eq!(client.exists(["before", "behind", "last"]).unwrap(), 0, "{end}");
+        }
+    });
+}
