@@ -131,8 +131,9 @@ impl Queue {
         if self.executed {
             return Err(Error::new(ErrorKind::AlreadyExecuted));
         }
+        // What fails here stays queued: it must not be lost in silence if the error is.
+        self.batch.check::<T>()?;
         let batch = std::mem::replace(&mut self.batch, Batch::new());
-        batch.check::<T>()?;
         self.executed = true;
         if batch.commands.is_empty() && !self.watching {
             return T::from_replies(&mut crate::replies::Replies::none());

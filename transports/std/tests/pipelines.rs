@@ -552,3 +552,18 @@ fn no_command_of_a_transaction_ends_it() {
         }
     });
 }
+
+#[test]
+fn a_queue_read_as_too_few_types_stays_queued() {
+    each_way(|_, config| {
+        let client = config.clone().client();
+        let (a, b) = client
+            .transaction(["k"], |tx| {
+                let error = tx.multi().incr("a").incr("b").execute::<(i64,)>().unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::PipelineLength { commands: 2, replies: 1 }));
+                tx.multi().execute::<(i64, i64)>()
+            })
+            .unwrap();
+        assert_eq!((a, b), (1, 1));
+    });
+}
