@@ -1109,3 +1109,19 @@ fn a_header_alone_makes_no_memory_grow() {
         pair.connect();
     }
 }
+
+#[test]
+fn another_user_makes_a_connection_unclean_until_reset() {
+    let mut pair = Pair::new(
+        Config::default().protocol(Protocol::Resp2),
+        Server { password: Some("new"), ..Server::resp2() },
+    );
+    pair.connect();
+    assert!(pair.client.is_clean() && !pair.client.has_changed_user());
+    pair.send("AUTH new");
+    pair.take();
+    assert!(!pair.client.is_clean() && pair.client.has_changed_user());
+    pair.send("RESET");
+    pair.take();
+    assert!(pair.client.is_clean() && !pair.client.has_changed_user());
+}
