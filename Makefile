@@ -16,7 +16,7 @@ test:
 	cargo test
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
-# Time and allocations beside the peers, as Markdown tables. Quiet machine, please: about two minutes.
+# Time and allocations beside the peers, as Markdown tables. Quiet machine, please.
 bench:
 	cargo build --quiet --release -p redwire-benches
 	target/release/bench

@@ -4,7 +4,7 @@
 //! top of it: bytes are appended at the tail, taken from the head, and stay contiguous in between.
 
 #[cfg(feature = "alloc")]
-use alloc::{boxed::Box, string::String, vec, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 /// Slots for the engine's tables: lent by the caller, or owned and growing.
 ///
@@ -377,13 +377,6 @@ impl From<String> for Text<'_> {
 impl core::fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.as_str().fmt(f)
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl Default for Storage<'_, u8> {
-    fn default() -> Self {
-        Storage::Owned(vec![])
     }
 }
 

@@ -149,11 +149,6 @@ impl<'a> Config<'a> {
         self.health_check_timeout = timeout;
         self
     }
-
-    /// The limits on what the server may send.
-    pub fn current_limits(&self) -> Limits {
-        self.limits
-    }
 }
 
 impl fmt::Debug for Config<'_> {

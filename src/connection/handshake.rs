@@ -23,6 +23,9 @@ enum Step {
     Subscriptions,
 }
 
+/// What is sent all at once when the user is known, in this order.
+const SETTINGS: [Step; 4] = [Step::ClientName, Step::Database, Step::LibraryName, Step::LibraryVersion];
+
 /// Progress of the handshake.
 #[derive(Debug)]
 pub(super) struct Handshake {
@@ -74,7 +77,7 @@ impl<P: Parser> Connection<'_, P> {
     /// Sends what depends on nothing but being authenticated, all at once.
     fn begin_settings(&mut self) {
         let mut first = None;
-        for step in [Step::ClientName, Step::Database, Step::LibraryName, Step::LibraryVersion] {
+        for step in SETTINGS {
             if self.applies(step) {
                 self.handshake.step = step;
                 self.send_step();
@@ -192,10 +195,8 @@ impl<P: Parser> Connection<'_, P> {
             Step::Auth => self.begin_settings(),
             Step::Subscriptions => self.die(Death::OutOfStep),
             Step::ClientName | Step::Database | Step::LibraryName | Step::LibraryVersion => {
-                const ORDER: [Step; 4] =
-                    [Step::ClientName, Step::Database, Step::LibraryName, Step::LibraryVersion];
-                let next = ORDER.iter().copied().skip_while(|&other| other != step).skip(1);
-                match next.into_iter().find(|&step| self.applies(step)) {
+                let mut next = SETTINGS.into_iter().skip_while(|&other| other != step).skip(1);
+                match next.find(|&step| self.applies(step)) {
                     Some(step) => self.handshake.step = step,
                     None => self.begin_subscriptions(),
                 }

@@ -398,7 +398,6 @@ impl<P: Parser> Connection<'_, P> {
                 }
             }
             Verb::ScriptFlush => self.scripts.clear(),
-            Verb::Ping if slot.internal => self.timers.asked = false,
             Verb::Reset => {
                 if text != Some(b"RESET") || self.gate != Some(0) {
                     return Some(Death::OutOfStep);

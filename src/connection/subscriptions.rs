@@ -113,11 +113,9 @@ impl<'a> Subscriptions<'a> {
         self.remove_where(|entry| entry.kind == kind as u8);
     }
 
-    /// Takes back what a command added that the server then refused, and says how many that were.
-    pub(super) fn remove_added_by(&mut self, kind: SubscriptionKind, slot: u32) -> usize {
-        let before = self.count(kind);
+    /// Takes back what a command added that the server then refused.
+    pub(super) fn remove_added_by(&mut self, kind: SubscriptionKind, slot: u32) {
         self.remove_where(|entry| entry.kind == kind as u8 && entry.added_by == slot);
-        before - self.count(kind)
     }
 
     /// The names of a kind.
@@ -310,7 +308,8 @@ mod tests {
         assert_eq!(set.total(), 3);
         set.remove(SubscriptionKind::Channel, b"a");
         assert_eq!(set.names(SubscriptionKind::Channel).collect::<Vec<_>>(), [b"\xff\0"]);
-        assert_eq!(set.remove_added_by(SubscriptionKind::Channel, 3), 1);
+        set.remove_added_by(SubscriptionKind::Channel, 3);
+        assert_eq!(set.count(SubscriptionKind::Channel), 0);
         assert_eq!(set.names(SubscriptionKind::Pattern).collect::<Vec<_>>(), [b"a"]);
         set.remove_all(SubscriptionKind::Pattern);
         assert_eq!(set.total(), 0);

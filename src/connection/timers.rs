@@ -15,18 +15,11 @@ pub(super) struct Timers {
     pub(super) last_received: Instant,
     /// Since when something that is overdue has brought nothing at all: a PING of ours, or a command that was late.
     silent_since: Option<Instant>,
-    /// A PING of ours is in flight.
-    pub(super) asked: bool,
 }
 
 impl Timers {
     pub(super) const fn new() -> Self {
-        Timers {
-            next_deadline: NEVER,
-            last_received: Instant::from_micros(0),
-            silent_since: None,
-            asked: false,
-        }
+        Timers { next_deadline: NEVER, last_received: Instant::from_micros(0), silent_since: None }
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
@@ -38,7 +31,6 @@ impl Timers {
     pub(super) fn reset(&mut self) {
         self.next_deadline = NEVER;
         self.silent_since = None;
-        self.asked = false;
     }
 }
 
@@ -132,7 +124,6 @@ impl<P: Parser> Connection<'_, P> {
         let slot = Slot { behind_silence: core::mem::take(&mut self.silent), ..slot };
         self.queued = self.queued.wrapping_add(length);
         self.in_flight.push(slot);
-        self.timers.asked = true;
         self.timers.silent_since = Some(now);
         debug!("health check, protocol {}", if self.protocol == Protocol::Resp3 { 3 } else { 2 });
     }

@@ -560,7 +560,7 @@ pub(crate) fn parse_integer(text: &[u8]) -> i64 {
 }
 
 /// The value of a checked double.
-pub(crate) fn parse_double(text: &[u8]) -> f64 {
+fn parse_double(text: &[u8]) -> f64 {
     ascii(text).parse().unwrap_or(f64::NAN)
 }
 
