@@ -13,6 +13,7 @@ mod frame;
 mod grammar;
 mod limits;
 mod nom_parser;
+mod plain;
 mod scanner;
 mod tokens;
 mod walk;

@@ -1,0 +1,65 @@
+//! The scanner's shortcut: whole values of the plain kinds that make up most replies, told at a glance.
+//!
+//! It keeps no state and reports no error. What it does not know the scanner's states take byte by byte.
+
+use super::Limits;
+
+/// Lines of text up to this length, in bytes, can be plain.
+const SHORT_LINE: usize = 64;
+
+/// How many bytes the scalar takes that `input` begins with, if it is whole and of the plain kinds that make up most
+/// replies; otherwise 0.
+///
+/// A shortcut and nothing else: what it accepts the states accept too, only slower. On everything unusual it says 0,
+/// and they take it byte by byte and know what is wrong with it.
+#[inline(never)]
+pub(super) fn plain_scalar(input: &[u8], limits: &Limits) -> usize {
+    if input.first() != Some(&b'$') {
+        return plain_line(input, limits);
+    }
+    let Some((length, begin)) = plain_length(input) else {
+        return if input.starts_with(b"$-1\r\n") { 5 } else { 0 };
+    };
+    match input.get(begin + length..) {
+        Some([b'\r', b'\n', ..]) if length <= limits.max_bulk => begin + length + 2,
+        _ => 0,
+    }
+}
+
+/// The length or count in a header line and the length of the line, if it is whole and the number is 1 to 999. Behind
+/// larger ones comes so much that the states are as good.
+#[inline]
+pub(super) fn plain_length(input: &[u8]) -> Option<(usize, usize)> {
+    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
+    match *input {
+        [_, a @ b'1'..=b'9', b'\r', b'\n', ..] => Some((digit(a), 4)),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => Some((digit(a) * 10 + digit(b), 5)),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', b'\n', ..] => {
+            Some((digit(a) * 100 + digit(b) * 10 + digit(c), 6))
+        }
+        _ => None,
+    }
+}
+
+#[inline(never)]
+fn plain_line(input: &[u8], limits: &Limits) -> usize {
+    let [kind, first, ..] = input else { return 0 };
+    let mut at = 1;
+    match kind {
+        b':' if first.is_ascii_digit() => {
+            while at < 10 && input.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+        }
+        b'+' | b'-' => {
+            while at < SHORT_LINE && input.get(at).is_some_and(|&byte| byte != b'\r' && byte != b'\n') {
+                at += 1;
+            }
+        }
+        _ => return 0,
+    }
+    match input.get(at..) {
+        Some([b'\r', b'\n', ..]) if at - 1 <= limits.max_line => at + 2,
+        _ => 0,
+    }
+}
