@@ -136,17 +136,20 @@ impl<'a> Frame<'a> {
 
     /// The integer, if the value is one.
     pub fn integer(&self) -> Option<i64> {
-        match self.data() {
-            Data::Integer(integer) => Some(integer),
+        let head = self.walker().head();
+        match (head.kind, head.body) {
+            (Kind::Integer, Body::Text(text)) => Some(parse_integer(text)),
             _ => None,
         }
     }
 
     /// The bytes of a simple, bulk or verbatim string that came in one piece.
     pub fn text(&self) -> Option<&'a [u8]> {
-        match self.data() {
-            Data::SimpleString(text) | Data::VerbatimString { text, .. } => Some(text),
-            Data::BulkString(chunks) => chunks.contiguous(),
+        let head = self.walker().head();
+        match (head.kind, head.body) {
+            (Kind::SimpleString, Body::Text(text)) => Some(text),
+            (Kind::VerbatimString, Body::Text(text)) => Some(split_verbatim(text).1),
+            (Kind::BulkString, body) => Chunks::of(body).contiguous(),
             _ => None,
         }
     }
