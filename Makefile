@@ -14,6 +14,7 @@ test:
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo test
+	cargo test -p redwire --no-default-features --test decode_corpus
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Time and allocations beside the peers, as Markdown tables. Quiet machine, please.
