@@ -3,6 +3,8 @@
 //! [`Storage`] is a slice of slots, borrowed or (with `alloc`) owned and growing. [`Buffer`] is a byte queue on
 //! top of it: bytes are appended at the tail, taken from the head, and stay contiguous in between.
 
+use core::ops::Range;
+
 #[cfg(feature = "alloc")]
 use alloc::{boxed::Box, string::String, vec::Vec};
 
@@ -151,6 +153,27 @@ fn grow<T: Copy + Default>(slots: &mut Vec<T>, count: usize) -> Result<(), Full>
         slots.resize(count, T::default());
     }
     Ok(())
+}
+
+/// Moves the slots `from` to where `to` is, as `copy_within` does.
+#[cfg(feature = "alloc")]
+pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
+    if from.end <= slots.len() && to <= slots.len() - from.len() {
+        slots.copy_within(from, to);
+    }
+}
+
+/// Moves the slots `from` to where `to` is, as `copy_within` does. That is fast and takes 700 bytes of flash.
+#[cfg(not(feature = "alloc"))]
+pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
+    for step in 0..from.len() {
+        let index = if to > from.start { from.len() - 1 - step } else { step };
+        if let Some(&slot) = slots.get(from.start + index)
+            && let Some(place) = slots.get_mut(to + index)
+        {
+            *place = slot;
+        }
+    }
 }
 
 /// A byte queue: appended at the tail, consumed from the head, contiguous in between.
@@ -307,7 +330,7 @@ impl<'a> Buffer<'a> {
     pub(crate) fn compact(&mut self) {
         if self.head > 0 {
             let (head, tail) = (self.head, self.tail);
-            self.storage.as_mut_slice().copy_within(head..tail, 0);
+            move_within(self.storage.as_mut_slice(), head..tail, 0);
             self.tail -= self.head;
             self.head = 0;
         }

@@ -10,8 +10,8 @@ use crate::resp::{ArgumentWriter, Encoder, ErrorCode, ErrorReply, Frame, Kind, P
 use crate::storage::Text;
 use crate::time::Instant;
 
-/// What the next reply during the handshake belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the next reply during the handshake belongs to, in the order of sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Step {
     Hello,
     Auth,
@@ -195,8 +195,8 @@ impl<P: Parser> Connection<'_, P> {
             Step::Auth => self.begin_settings(),
             Step::Subscriptions => self.die(Death::OutOfStep),
             Step::ClientName | Step::Database | Step::LibraryName | Step::LibraryVersion => {
-                let mut next = SETTINGS.into_iter().skip_while(|&other| other != step).skip(1);
-                match next.find(|&step| self.applies(step)) {
+                let next = SETTINGS.into_iter().find(|&next| next > step && self.applies(next));
+                match next {
                     Some(step) => self.handshake.step = step,
                     None => self.begin_subscriptions(),
                 }
@@ -208,13 +208,11 @@ impl<P: Parser> Connection<'_, P> {
     /// Whether the server does not know HELLO, RESP3, or lets this user not say HELLO, and RESP2 will do.
     fn may_fall_back(&self, error: ErrorReply<'_>) -> bool {
         let text = error.text();
-        let contains =
-            |needle: &[u8]| text.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
         self.config.fallback
             && match error.code() {
                 ErrorCode::NoProto => true,
-                ErrorCode::Err => contains(b"unknown command"),
-                ErrorCode::NoPerm => contains(b"'hello'"),
+                ErrorCode::Err => contains(text, b"unknown command", <[u8]>::eq_ignore_ascii_case),
+                ErrorCode::NoPerm => contains(text, b"'hello'", <[u8]>::eq_ignore_ascii_case),
                 _ => false,
             }
     }
@@ -222,8 +220,8 @@ impl<P: Parser> Connection<'_, P> {
     /// Servers quote the arguments of commands they do not know, and cut long ones short.
     fn repeats_credential(&self, text: &[u8]) -> bool {
         let secret = self.config.password.as_ref().map_or("", Text::as_str).as_bytes();
-        let contains = |part: &[u8]| text.windows(part.len().max(1)).any(|window| window == part);
-        !secret.is_empty() && (contains(secret) || contains(b"args beginning with"))
+        let quotes = |part: &[u8]| contains(text, part, <[u8]>::eq);
+        !secret.is_empty() && (quotes(secret) || quotes(b"args beginning with"))
     }
 
     fn send_step(&mut self) {
@@ -242,7 +240,11 @@ impl<P: Parser> Connection<'_, P> {
         let gate = self.gate.unwrap_or(0);
         let length = self.transmit.len() - before;
         if let Some(part) = self.transmit.filled_mut().get_mut(gate..) {
-            part.rotate_right(length.min(part.len()));
+            // Both parts turned around, and then all of it, is a rotation.
+            part.reverse();
+            let (front, back) = part.split_at_mut_checked(length).unwrap_or_default();
+            front.reverse();
+            back.reverse();
         }
         self.gate = Some(gate + length);
     }
@@ -264,6 +266,11 @@ impl<P: Parser> Connection<'_, P> {
         };
         hello.max(settings).max(subscribe)
     }
+}
+
+/// Whether a text of the server has a part that is the same as `part`.
+pub(super) fn contains(text: &[u8], part: &[u8], same: fn(&[u8], &[u8]) -> bool) -> bool {
+    text.windows(part.len().max(1)).any(|window| same(window, part))
 }
 
 /// The text of a refusal that may be shown.

@@ -2,7 +2,7 @@
 
 use super::Ticket;
 use super::transitions::{SubscriptionKind, Verb};
-use crate::storage::{Full, Storage};
+use crate::storage::{Full, Storage, move_within};
 use crate::time::Instant;
 
 /// One command that was sent and is not answered.
@@ -96,7 +96,7 @@ impl<'a> InFlight<'a> {
         self.slots.reserve(capacity + 1)?;
         // The part that had wrapped around goes behind the old end, where it continues the ring.
         let slots = self.slots.as_mut_slice();
-        slots.copy_within(0..self.head, capacity);
+        move_within(slots, 0..self.head, capacity);
         Ok(())
     }
 

@@ -62,7 +62,8 @@ enum Phase {
     Idle,
     Handshake,
     Ready,
-    Dead(Death),
+    /// It is over, and the events that say so are due.
+    Dead,
 }
 
 /// Why it is over; [`CloseReason`] without what it borrows.
@@ -124,6 +125,8 @@ pub struct Connection<'a, P = Scanner<'a>> {
     subscriptions: Subscriptions<'a>,
     scripts: Scripts<'a>,
     phase: Phase,
+    /// Why it is over, or was the last time.
+    death: Death,
     /// What the server is in when it has worked through all that was sent.
     mode: Mode,
     protocol: Protocol,
@@ -203,6 +206,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             subscriptions: Subscriptions::new(subscriptions),
             scripts: Scripts::new(scripts),
             phase: Phase::Idle,
+            death: Death::Disconnected,
             mode: Mode::Ready,
             protocol: Protocol::Resp2,
             handshake: Handshake::new(),
@@ -256,7 +260,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             None => waiting,
             Some(gate) => waiting.get(..gate).unwrap_or(waiting),
         };
-        if open.is_empty() || matches!(self.phase, Phase::Dead(_) | Phase::Idle) { None } else { Some(open) }
+        if open.is_empty() || matches!(self.phase, Phase::Dead | Phase::Idle) { None } else { Some(open) }
     }
 
     /// Says how many bytes of [`poll_transmit`](Self::poll_transmit) were written.
@@ -294,7 +298,7 @@ impl<'a, P: Parser> Connection<'a, P> {
     pub fn handle_eof(&mut self) {
         match self.phase {
             Phase::Idle => self.die(Death::Disconnected),
-            Phase::Dead(_) => {}
+            Phase::Dead => {}
             Phase::Handshake | Phase::Ready => self.ended = true,
         }
     }
@@ -304,12 +308,15 @@ impl<'a, P: Parser> Connection<'a, P> {
         self.die(Death::Closed);
     }
 
+    #[cold]
+    #[inline(never)]
     fn die(&mut self, death: Death) {
-        if matches!(self.phase, Phase::Dead(_)) {
+        if self.phase == Phase::Dead {
             return;
         }
         warn!("connection is over");
-        self.phase = Phase::Dead(death);
+        self.phase = Phase::Dead;
+        self.death = death;
         self.announce = None;
     }
 

@@ -1,5 +1,6 @@
 //! From received bytes to events: which command a frame answers, and what that changes.
 
+use super::handshake::contains;
 use super::in_flight::NEVER;
 use super::transitions::Verb;
 use super::{
@@ -24,7 +25,7 @@ pub(super) enum Found {
     Subscription { ticket: Option<Ticket>, start: usize, end: usize, last: bool },
     Push { start: usize, end: usize },
     Monitor { length: usize },
-    Closed { death: Death, mode: Mode, watching: bool },
+    Closed { mode: Mode, watching: bool },
 }
 
 /// A frame that does not fit and is being dropped.
@@ -62,7 +63,7 @@ impl<P: Parser> Connection<'_, P> {
             }
             match self.phase {
                 Phase::Idle => return None,
-                Phase::Dead(death) => return self.bury(death),
+                Phase::Dead => return Some(self.bury()),
                 _ => {}
             }
             if let Some(resubscribed) = self.announce.take() {
@@ -77,7 +78,7 @@ impl<P: Parser> Connection<'_, P> {
                         return found;
                     }
                     // A refusal stays in the buffer to be shown.
-                    if !matches!(self.phase, Phase::Dead(_)) {
+                    if self.phase != Phase::Dead {
                         self.receive.consume(length);
                     }
                 }
@@ -104,7 +105,7 @@ impl<P: Parser> Connection<'_, P> {
                         continue;
                     }
                     self.skip_what_does_not_fit();
-                    if matches!(self.phase, Phase::Dead(_)) {
+                    if self.phase == Phase::Dead {
                         continue;
                     }
                     return None;
@@ -140,8 +141,8 @@ impl<P: Parser> Connection<'_, P> {
             },
             Found::Push { start, end } => Event::Push { frame: frame(start, end) },
             Found::Monitor { length } => Event::Monitor { line: frame(0, length).text().unwrap_or_default() },
-            Found::Closed { death, mode, watching } => {
-                let reason = match death {
+            Found::Closed { mode, watching } => {
+                let reason = match self.death {
                     Death::Disconnected => CloseReason::Disconnected,
                     Death::Quit => CloseReason::Quit,
                     Death::Closed => CloseReason::Closed,
@@ -330,7 +331,9 @@ impl<P: Parser> Connection<'_, P> {
         };
         let text = frame.and_then(|frame| frame.text());
         if let Some(error) = error {
-            if slot.behind_silence && (frame.is_none() || mentions_client(error.text())) {
+            if slot.behind_silence
+                && frame.is_none_or(|_| contains(error.text(), b"client", <[u8]>::eq_ignore_ascii_case))
+            {
                 // CLIENT REPLY was refused: what was not to be answered will be.
                 return Some(Death::OutOfStep);
             }
@@ -492,7 +495,7 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Fails the commands in flight one by one, then says that it is over.
-    fn bury(&mut self, death: Death) -> Option<Found> {
+    fn bury(&mut self) -> Found {
         while let Some(&slot) = self.in_flight.front() {
             let ticket = self.in_flight.front_ticket();
             let mut maybe_executed = self.was_handed_out(slot.start);
@@ -505,12 +508,12 @@ impl<P: Parser> Connection<'_, P> {
             self.in_flight.pop();
             if !slot.discarded && !slot.internal {
                 let failure = Failure { reason: FailureReason::Disconnected, maybe_executed };
-                return Some(Found::Failed { ticket, failure });
+                return Found::Failed { ticket, failure };
             }
         }
         let (mode, watching) = (self.mode, self.watching);
-        self.start_over(death);
-        Some(Found::Closed { death, mode, watching })
+        self.start_over();
+        Found::Closed { mode, watching }
     }
 
     fn exec_was_handed_out(&mut self) -> bool {
@@ -526,9 +529,9 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Back to a connection without a stream; subscriptions and configuration stay.
-    fn start_over(&mut self, death: Death) {
+    fn start_over(&mut self) {
         // The text of a refusal is shown once more: it goes with the next call.
-        let shown = match death {
+        let shown = match self.death {
             Death::Refused { length, .. } => length,
             _ => 0,
         };
@@ -654,11 +657,6 @@ fn count_active(active: &mut [i64; 3], kind: SubscriptionKind, count: i64) {
         SubscriptionKind::Pattern => *patterns = count.saturating_sub(*channels).max(0),
         SubscriptionKind::Shard => *shards = count.max(0),
     }
-}
-
-/// Whether an error is about the command CLIENT.
-fn mentions_client(text: &[u8]) -> bool {
-    text.windows(b"client".len()).any(|window| window.eq_ignore_ascii_case(b"client"))
 }
 
 fn message_kind(name: &[u8]) -> Option<SubscriptionKind> {

@@ -5,7 +5,8 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
-use crate::resp::{Encoder, Length, Parser, Protocol, split_length, split_payload};
+use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
+use crate::storage::move_within;
 use crate::time::{Duration, Instant};
 
 /// What can be said about one command when it is sent.
@@ -64,10 +65,21 @@ impl<P: Parser> Connection<'_, P> {
         command: &C,
         options: SendOptions,
     ) -> Result<Ticket, SendError> {
+        self.send_arguments(now, &|out| command.write_arguments(out), command.patience(), options)
+    }
+
+    /// Queues a command whose arguments `write` writes. It is the same code for all commands.
+    fn send_arguments(
+        &mut self,
+        now: Instant,
+        write: &dyn Fn(&mut ArgumentWriter<'_, '_>),
+        patience: Patience,
+        options: SendOptions,
+    ) -> Result<Ticket, SendError> {
         let before = self.transmit.len();
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
-        Encoder::new(&mut self.transmit).command(command)?;
-        let timeout = options.timeout.unwrap_or_else(|| match command.patience() {
+        Encoder::new(&mut self.transmit).arguments(write)?;
+        let timeout = options.timeout.unwrap_or_else(|| match patience {
             Patience::Usual => self.config.command_timeout,
             Patience::Longer(more) => self.config.command_timeout.map(|usual| usual.saturating_add(more)),
             Patience::Forever => None,
@@ -87,7 +99,7 @@ impl<P: Parser> Connection<'_, P> {
     /// Decides about the command that was appended behind `before`.
     fn admit(&mut self, before: usize, mut slot: Slot) -> Result<Ticket, SendError> {
         let misuse = |misuse| Err(SendError::Misuse(misuse));
-        if matches!(self.phase, Phase::Dead(_)) {
+        if self.phase == Phase::Dead {
             return misuse(Misuse::Closed);
         }
         let length = self.transmit.len() - before;
@@ -252,7 +264,7 @@ impl<P: Parser> Connection<'_, P> {
                 continue;
             }
             if removed > 0 {
-                bytes.copy_within(read..at, read - removed);
+                move_within(bytes, read..at, read - removed);
             }
             read = end;
             removed += end - at;
@@ -264,7 +276,7 @@ impl<P: Parser> Connection<'_, P> {
         if removed > 0 {
             let bytes = self.transmit.filled_mut();
             let rest = bytes.len() - removed;
-            bytes.copy_within(read.., read - removed);
+            move_within(bytes, read..rest + removed, read - removed);
             self.transmit.truncate(rest);
             self.queued = self.queued.wrapping_sub(removed as u32);
             self.gate = self.gate.map(|gate| gate - removed_before_gate);

@@ -4,7 +4,7 @@ use super::SubscriptionKind;
 use super::name_index::{NameIndex, hash};
 use crate::command::{Arguments, Command, Open};
 use crate::resp::ArgumentWriter;
-use crate::storage::{Full, Storage};
+use crate::storage::{Full, Storage, move_within};
 
 /// Names by kind, one after the other in one piece of memory:
 /// kind and mark (1 byte), number of the slot that added it (4), length (4), name.
@@ -241,7 +241,7 @@ impl<'a> Subscriptions<'a> {
                     *count -= 1;
                 }
             } else {
-                memory.copy_within(at..end, kept);
+                move_within(memory, at..end, kept);
                 kept += end - at;
             }
             at = end;

@@ -378,14 +378,15 @@ impl<'a> ReplyElements<'_, 'a> {
 /// Reads the next value. Most are bulk strings; a loop over these gets by without looking at the kind again.
 #[inline]
 fn read<'a, T: FromReply<'a>>(walker: &mut Walker<'a>) -> Result<T, DecodeError<'a>> {
-    let start = walker.rest();
-    match walker.bulk() {
-        Some(text) => {
+    #[cfg(feature = "alloc")]
+    {
+        let start = walker.rest();
+        if let Some(text) = walker.bulk() {
             let head = Head { kind: Kind::BulkString, body: Body::Text(text) };
-            T::from_reply(Reply { start, head, walker })
+            return T::from_reply(Reply { start, head, walker });
         }
-        None => read_other(walker),
     }
+    read_other(walker)
 }
 
 #[inline(never)]

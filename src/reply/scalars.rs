@@ -8,7 +8,9 @@ use core::num::IntErrorKind;
 use super::error::count;
 use super::error::mismatch;
 use super::{DecodeError, FromReply, MismatchReason, Reply};
-use crate::resp::{Body, Kind, parse_integer};
+#[cfg(feature = "alloc")]
+use crate::resp::parse_integer;
+use crate::resp::{Body, Kind};
 
 macro_rules! integers {
     ($($type:ident)*) => {$(
@@ -47,16 +49,27 @@ impl<'a> FromReply<'a> for u8 {
 impl<'a> Reply<'_, 'a> {
     #[inline]
     fn integer_as(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
+        #[cfg(feature = "alloc")]
         match (self.head.kind, self.head.body) {
-            (Kind::Integer, Body::Text(text)) => Ok(parse_integer(text)),
-            (Kind::BulkString, Body::Text(text)) if is_plain(text) => Ok(parse_integer(text)),
-            _ => self.integer_of_others(expected),
+            (Kind::Integer, Body::Text(text)) => return Ok(parse_integer(text)),
+            (Kind::BulkString, Body::Text(text)) if is_plain(text) => return Ok(parse_integer(text)),
+            _ => {}
         }
+        let (negative, magnitude) = self.magnitude_as(expected, true)?;
+        // Negative on the way, since i64::MIN has no positive counterpart.
+        let value = (magnitude as i64).wrapping_neg();
+        Ok(if negative { value } else { value.wrapping_neg() })
     }
 
+    /// Reads an integer of 64 bits, with or without a sign: whether it is negative, and its magnitude.
     #[inline(never)]
-    fn integer_of_others(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
-        self.parse_integer::<i64>(expected)
+    fn magnitude_as(self, expected: &'static str, signed: bool) -> Result<(bool, u64), DecodeError<'a>> {
+        let kind = self.head.kind;
+        if let (Kind::Boolean, Body::Text(text)) = (kind, self.head.body) {
+            return Ok((false, u64::from(text == b"t")));
+        }
+        let text = self.bytes_as(expected)?;
+        parse_magnitude(text, signed).map_err(|reason| mismatch(expected, kind, reason, None))
     }
 
     /// Reads a number of any width from its digits.
@@ -89,7 +102,38 @@ impl<'a> Reply<'_, 'a> {
     }
 }
 
+/// Reads digits, with or without a sign: whether a minus stands before them, and their value.
+fn parse_magnitude(text: &[u8], signed: bool) -> Result<(bool, u64), MismatchReason> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let most = if signed { i64::MAX as u64 + u64::from(negative) } else { u64::MAX };
+    let mut magnitude = 0u64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(MismatchReason::Text);
+        }
+        if negative && !signed {
+            continue;
+        }
+        let tens = if magnitude > u64::MAX / 10 { return Err(MismatchReason::Range) } else { magnitude * 10 };
+        magnitude = match tens.checked_add(u64::from(digit)) {
+            Some(more) if more <= most => more,
+            _ => return Err(MismatchReason::Range),
+        };
+    }
+    match digits {
+        [] => Err(MismatchReason::Text),
+        _ if negative && !signed => Err(MismatchReason::Range),
+        _ => Ok((negative, magnitude)),
+    }
+}
+
 /// Whether text is a number of so few digits, and nothing else, that every integer of 64 bits can hold it.
+#[cfg(feature = "alloc")]
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
     (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
@@ -99,15 +143,17 @@ fn is_plain(text: &[u8]) -> bool {
 impl<'a> FromReply<'a> for u64 {
     #[inline]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
-        match (reply.head.kind, reply.head.body) {
-            (Kind::BulkString, Body::Text(text)) if is_plain(text) => Ok(parse_integer(text).unsigned_abs()),
-            (Kind::Integer, Body::Text(text)) => {
-                let value = parse_integer(text);
-                u64::try_from(value)
-                    .map_err(|_| mismatch("u64", Kind::Integer, MismatchReason::Range, Some(value)))
-            }
-            _ => reply.parse_integer("u64"),
+        #[cfg(feature = "alloc")]
+        if let (Kind::BulkString, Body::Text(text)) = (reply.head.kind, reply.head.body)
+            && is_plain(text)
+        {
+            return Ok(parse_integer(text).unsigned_abs());
         }
+        if reply.head.kind != Kind::Integer {
+            return reply.magnitude_as("u64", false).map(|(_, magnitude)| magnitude);
+        }
+        let value = reply.integer_as("u64")?;
+        u64::try_from(value).map_err(|_| mismatch("u64", Kind::Integer, MismatchReason::Range, Some(value)))
     }
 }
 
@@ -157,11 +203,13 @@ impl<'a> FromReply<'a> for bool {
         match (kind, reply.head.body) {
             (Kind::Null, _) => return Ok(false),
             (Kind::Boolean, Body::Text(text)) => return Ok(text == b"t"),
-            (Kind::Integer, Body::Text(text)) => match parse_integer(text) {
-                0 => return Ok(false),
-                1 => return Ok(true),
-                value => return Err(mismatch("bool", kind, MismatchReason::Range, Some(value))),
-            },
+            (Kind::Integer, _) => {
+                return match reply.integer_as("bool")? {
+                    0 => Ok(false),
+                    1 => Ok(true),
+                    value => Err(mismatch("bool", kind, MismatchReason::Range, Some(value))),
+                };
+            }
             (Kind::SimpleString | Kind::BulkString, _) => {}
             _ => return Err(reply.mismatch("bool")),
         }

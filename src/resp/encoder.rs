@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::Protocol;
 use crate::command::Command;
-use crate::storage::{Buffer, Full};
+use crate::storage::{Buffer, Full, move_within};
 
 /// Writes commands and replies into a [`Buffer`]. What does not fit is not written at all.
 ///
@@ -119,12 +119,20 @@ impl<'b, 'a> Encoder<'b, 'a> {
     /// [`EncodeError`]; the buffer is as before.
     #[inline]
     pub fn command<C: Command + ?Sized>(&mut self, command: &C) -> Result<(), EncodeError> {
+        self.arguments(&|out| command.write_arguments(out))
+    }
+
+    /// Appends a command whose arguments `write` writes. It is the same code for all commands.
+    pub(crate) fn arguments(
+        &mut self,
+        write: &dyn Fn(&mut ArgumentWriter<'_, '_>),
+    ) -> Result<(), EncodeError> {
         let before = self.buffer.len();
         // The count is not known yet; one digit is right for most commands.
         let header_fits = self.buffer.append(b"*0\r\n").is_ok();
         let missing = if header_fits { 0 } else { 4 };
         let mut writer = ArgumentWriter { buffer: &mut *self.buffer, count: 0, missing };
-        command.write_arguments(&mut writer);
+        write(&mut writer);
         let ArgumentWriter { count, missing, .. } = writer;
         if (1..10).contains(&count) && missing == 0 {
             if let Some(digit) = self.buffer.filled_mut().get_mut(before + 1) {
@@ -145,7 +153,7 @@ impl<'b, 'a> Encoder<'b, 'a> {
             if self.buffer.append(digits.get(1..).unwrap_or_default()).is_ok() {
                 // What stands behind the one digit moves up to make room for the others.
                 let command = self.buffer.filled_mut().get_mut(before..).unwrap_or_default();
-                command.copy_within(2..written, 1 + digits.len());
+                move_within(command, 2..written, 1 + digits.len());
                 if let Some(place) = command.get_mut(1..1 + digits.len()) {
                     place.copy_from_slice(digits);
                 }
@@ -359,8 +367,7 @@ impl<'b, 'a> Encoder<'b, 'a> {
 
 /// The bytes of a bulk string with `length` bytes of text.
 fn bulk_length(length: usize) -> usize {
-    let digits = length.checked_ilog10().unwrap_or(0) as usize + 1;
-    length.saturating_add(digits + 5)
+    bulk_header(length).length.saturating_add(length).saturating_add(2)
 }
 
 #[inline]
@@ -408,14 +415,31 @@ fn bulk_header(length: usize) -> BulkHeader {
 fn format_unsigned(mut value: u64, digits: &mut [u8; 20]) -> usize {
     let mut at = digits.len();
     for place in digits.iter_mut().rev() {
-        *place = b'0' + (value % 10) as u8;
-        value /= 10;
+        let digit;
+        (value, digit) = divide_by_ten(value);
+        *place = b'0' + digit;
         at -= 1;
         if value == 0 {
             break;
         }
     }
     at
+}
+
+/// The quotient and the remainder. A division that the processor has no instruction for is done in parts, since the
+/// routine for it takes some hundred bytes of flash.
+#[inline]
+fn divide_by_ten(value: u64) -> (u64, u8) {
+    if let Ok(value) = usize::try_from(value) {
+        return ((value / 10) as u64, (value % 10) as u8);
+    }
+    let (mut quotient, mut rest) = (0, 0);
+    for part in [48, 32, 16, 0].map(|shift| (value >> shift) as u16) {
+        let dividend = rest << 16 | u32::from(part);
+        quotient = quotient << 16 | u64::from(dividend / 10);
+        rest = dividend % 10;
+    }
+    (quotient, rest as u8)
 }
 
 fn format_integer(value: i64, digits: &mut [u8; 20]) -> usize {
