@@ -6,7 +6,7 @@ use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
-use crate::resp::{ArgumentWriter, Encoder, ErrorCode, ErrorReply, Frame, Kind, Parser, Protocol};
+use crate::resp::{ArgumentWriter, Encoder, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
 
@@ -209,10 +209,10 @@ impl<P: Parser> Connection<'_, P> {
     fn may_fall_back(&self, error: ErrorReply<'_>) -> bool {
         let text = error.text();
         self.config.fallback
-            && match error.code() {
-                ErrorCode::NoProto => true,
-                ErrorCode::Err => contains(text, b"unknown command", <[u8]>::eq_ignore_ascii_case),
-                ErrorCode::NoPerm => contains(text, b"'hello'", <[u8]>::eq_ignore_ascii_case),
+            && match error.code_word() {
+                Some(b"NOPROTO") => true,
+                None | Some(b"ERR") => contains(text, b"unknown command", <[u8]>::eq_ignore_ascii_case),
+                Some(b"NOPERM") => contains(text, b"'hello'", <[u8]>::eq_ignore_ascii_case),
                 _ => false,
             }
     }

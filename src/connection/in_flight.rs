@@ -93,6 +93,9 @@ impl<'a> InFlight<'a> {
         if self.length < capacity {
             return Ok(());
         }
+        if !self.slots.grows() {
+            return Err(Full);
+        }
         self.slots.reserve(capacity + 1)?;
         // The part that had wrapped around goes behind the old end, where it continues the ring.
         let slots = self.slots.as_mut_slice();

@@ -8,7 +8,7 @@ use super::{
     SubscriptionKind, Ticket, handshake,
 };
 use crate::log::debug;
-use crate::resp::{ErrorCode, ErrorReply, Frame, Parser, Progress, Protocol};
+use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
 /// What was found, as positions in the receive buffer: an event that borrows nothing yet.
@@ -337,9 +337,8 @@ impl<P: Parser> Connection<'_, P> {
                 // CLIENT REPLY was refused: what was not to be answered will be.
                 return Some(Death::OutOfStep);
             }
-            let code = error.code();
             let without_multi = error.text().ends_with(b" without MULTI");
-            if code == ErrorCode::NoScript || frame.is_none() {
+            if error.code_word() == Some(b"NOSCRIPT") || frame.is_none() {
                 // Flushed, or another server: nothing that was known is sure any more.
                 self.scripts.clear();
             }
@@ -618,17 +617,14 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Whether the beginning of a frame says that it answers nothing.
     fn begins_aside(&self) -> bool {
-        let bytes = self.receive.filled();
-        let begins = |prefix: &[u8]| bytes.starts_with(prefix);
-        (self.monitoring && matches!(bytes, [b'+', b'0'..=b'9', ..]))
-            || (self.protocol == Protocol::Resp2
-                && self.expects_messages()
-                && (begins(b"*3\r\n$7\r\nmessage")
-                    || begins(b"*4\r\n$8\r\npmessage")
-                    || begins(b"*3\r\n$8\r\nsmessage")))
-            || begins(b">3\r\n$7\r\nmessage")
-            || begins(b">4\r\n$8\r\npmessage")
-            || begins(b">3\r\n$8\r\nsmessage")
+        const MESSAGES: [&[u8]; 3] = [b"3\r\n$7\r\nmessage", b"4\r\n$8\r\npmessage", b"3\r\n$8\r\nsmessage"];
+        let Some((first, rest)) = self.receive.filled().split_first() else { return false };
+        match first {
+            b'+' => self.monitoring && rest.first().is_some_and(u8::is_ascii_digit),
+            b'*' if self.protocol == Protocol::Resp3 || !self.expects_messages() => false,
+            b'*' | b'>' => MESSAGES.iter().any(|message| rest.starts_with(message)),
+            _ => false,
+        }
     }
 
     /// Whether the frame that does not fit might confirm a subscription, or under RESP2 be a message in disguise.
@@ -660,12 +656,12 @@ fn count_active(active: &mut [i64; 3], kind: SubscriptionKind, count: i64) {
 }
 
 fn message_kind(name: &[u8]) -> Option<SubscriptionKind> {
-    match name {
-        b"message" => Some(SubscriptionKind::Channel),
-        b"pmessage" => Some(SubscriptionKind::Pattern),
-        b"smessage" => Some(SubscriptionKind::Shard),
-        _ => None,
-    }
+    let (kind, name) = match name {
+        [b'p', name @ ..] => (SubscriptionKind::Pattern, name),
+        [b's', name @ ..] => (SubscriptionKind::Shard, name),
+        name => (SubscriptionKind::Channel, name),
+    };
+    (name == b"message").then_some(kind)
 }
 
 fn message(frame: Frame<'_>, kind: SubscriptionKind) -> Option<Message<'_>> {

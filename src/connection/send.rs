@@ -5,6 +5,7 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
+use crate::reply::parse_magnitude;
 use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
 use crate::storage::move_within;
 use crate::time::{Duration, Instant};
@@ -79,17 +80,15 @@ impl<P: Parser> Connection<'_, P> {
         let before = self.transmit.len();
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
         Encoder::new(&mut self.transmit).arguments(write)?;
-        let timeout = options.timeout.unwrap_or_else(|| match patience {
-            Patience::Usual => self.config.command_timeout,
-            Patience::Longer(more) => self.config.command_timeout.map(|usual| usual.saturating_add(more)),
-            Patience::Forever => None,
-        });
-        let slot = Slot {
-            deadline: timeout.map_or(NEVER, |timeout| now + timeout),
-            streamed: options.streamed,
-            ..Slot::default()
+        let usual = self.config.command_timeout;
+        let (timeout, more) = match (options.timeout, patience) {
+            (Some(timeout), _) => (timeout, Duration::ZERO),
+            (None, Patience::Usual) => (usual, Duration::ZERO),
+            (None, Patience::Longer(more)) => (usual, more),
+            (None, Patience::Forever) => (None, Duration::ZERO),
         };
-        let sent = self.admit(before, slot);
+        let deadline = timeout.map_or(NEVER, |timeout| now + timeout + more);
+        let sent = self.admit(before, deadline, options.streamed);
         if sent.is_err() {
             self.transmit.truncate(before);
         }
@@ -97,7 +96,7 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Decides about the command that was appended behind `before`.
-    fn admit(&mut self, before: usize, mut slot: Slot) -> Result<Ticket, SendError> {
+    fn admit(&mut self, before: usize, deadline: Instant, streamed: bool) -> Result<Ticket, SendError> {
         let misuse = |misuse| Err(SendError::Misuse(misuse));
         if self.phase == Phase::Dead {
             return misuse(Misuse::Closed);
@@ -126,10 +125,15 @@ impl<P: Parser> Connection<'_, P> {
         {
             return misuse(Misuse::NotAlone);
         }
-        slot.verb = verb;
-        slot.start = self.queued;
-        slot.length = length as u32;
-        slot.queued = answer == Answer::Queued;
+        let mut slot = Slot {
+            verb,
+            deadline,
+            start: self.queued,
+            length: length as u32,
+            queued: answer == Answer::Queued,
+            streamed,
+            ..Slot::default()
+        };
         if answer == Answer::Confirmations && !self.note_subscriptions(before, &mut slot)? {
             // Without a name the server answers with an error.
             slot.verb = Verb::Ordinary;
@@ -196,8 +200,9 @@ impl<P: Parser> Connection<'_, P> {
             Verb::Exec | Verb::Discard => self.watching = false,
             Verb::Select => {
                 let bytes = self.transmit.filled().get(before..).unwrap_or_default();
-                let number = Words::of(bytes).nth(1).and_then(|word| core::str::from_utf8(word).ok());
-                slot.count = number.and_then(|number| number.parse().ok()).unwrap_or(self.database);
+                let number = Words::of(bytes).nth(1).and_then(|word| parse_magnitude(word, false).ok());
+                let database = number.and_then(|(_, number)| u32::try_from(number).ok());
+                slot.count = database.unwrap_or(self.database);
             }
             Verb::Auth => {
                 self.gate = Some(self.transmit.len());

@@ -24,6 +24,7 @@ pub mod text;
 mod value;
 
 pub use error::{DecodeError, Mismatch, MismatchReason};
+pub(crate) use scalars::parse_magnitude;
 #[cfg(feature = "alloc")]
 pub use value::Value;
 

@@ -8,9 +8,7 @@ use core::num::IntErrorKind;
 use super::error::count;
 use super::error::mismatch;
 use super::{DecodeError, FromReply, MismatchReason, Reply};
-#[cfg(feature = "alloc")]
-use crate::resp::parse_integer;
-use crate::resp::{Body, Kind};
+use crate::resp::{Body, Kind, parse_integer};
 
 macro_rules! integers {
     ($($type:ident)*) => {$(
@@ -49,9 +47,9 @@ impl<'a> FromReply<'a> for u8 {
 impl<'a> Reply<'_, 'a> {
     #[inline]
     fn integer_as(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
-        #[cfg(feature = "alloc")]
         match (self.head.kind, self.head.body) {
             (Kind::Integer, Body::Text(text)) => return Ok(parse_integer(text)),
+            #[cfg(feature = "alloc")]
             (Kind::BulkString, Body::Text(text)) if is_plain(text) => return Ok(parse_integer(text)),
             _ => {}
         }
@@ -103,7 +101,7 @@ impl<'a> Reply<'_, 'a> {
 }
 
 /// Reads digits, with or without a sign: whether a minus stands before them, and their value.
-fn parse_magnitude(text: &[u8], signed: bool) -> Result<(bool, u64), MismatchReason> {
+pub(crate) fn parse_magnitude(text: &[u8], signed: bool) -> Result<(bool, u64), MismatchReason> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),

@@ -63,7 +63,7 @@ pub struct ArgumentWriter<'b, 'a> {
 
 impl ArgumentWriter<'_, '_> {
     /// Adds an argument: any bytes.
-    #[inline]
+    #[cfg_attr(feature = "alloc", inline)]
     pub fn bytes(&mut self, argument: &[u8]) {
         self.count += 1;
         if self.missing > 0 || write_bulk(self.buffer, argument).is_err() {
@@ -72,7 +72,6 @@ impl ArgumentWriter<'_, '_> {
     }
 
     /// Adds a decimal integer.
-    #[inline]
     pub fn integer(&mut self, value: i64) {
         let mut digits = [0; 20];
         let start = format_integer(value, &mut digits);
@@ -80,7 +79,6 @@ impl ArgumentWriter<'_, '_> {
     }
 
     /// Adds a decimal integer without a sign.
-    #[inline]
     pub fn unsigned(&mut self, value: u64) {
         let mut digits = [0; 20];
         let start = format_unsigned(value, &mut digits);
