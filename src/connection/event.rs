@@ -279,6 +279,8 @@ pub enum Misuse {
     Replication,
     /// AUTH and RESET need a settled connection: send them when the handshake is done, AUTH when no reply is due.
     NotAlone,
+    /// It needs the feature `subscriptions` or `session` of this crate, without which it was built.
+    NotBuilt,
     /// A command without a single word.
     Empty,
     /// The connection has just ended: take its remaining events first.
@@ -297,6 +299,7 @@ impl fmt::Display for Misuse {
             Misuse::Handshake => "HELLO is part of the handshake; put protocol and credentials into the configuration",
             Misuse::Replication => "replication is not supported on this connection",
             Misuse::NotAlone => "AUTH and RESET need a settled connection; wait for the handshake and, for AUTH, for the replies that are due",
+            Misuse::NotBuilt => "redwire was built without the feature `subscriptions` or `session`, which it needs",
             Misuse::Empty => "the command has no name",
             Misuse::Closed => "the connection has just ended; poll its events first",
         })

@@ -2,6 +2,7 @@
 //! other at once, then the subscriptions of an earlier connection.
 
 use super::in_flight::NEVER;
+use super::parts::SUBSCRIPTIONS;
 use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
@@ -51,7 +52,9 @@ impl<P: Parser> Connection<'_, P> {
         self.phase = Phase::Handshake;
         self.gate = Some(0);
         self.handshake = Handshake::new();
-        self.subscriptions.begin_restore();
+        if SUBSCRIPTIONS {
+            self.subscriptions.begin_restore();
+        }
         self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
         self.protocol = Protocol::Resp2;
         if self.config.protocol == Protocol::Resp3 {
@@ -111,6 +114,9 @@ impl<P: Parser> Connection<'_, P> {
         let in_flight = self.in_flight.sequences();
         let sent = |sequence: u32| sequence.wrapping_sub(in_flight.0) < in_flight.1;
         for kind in SubscriptionKind::ALL {
+            if !SUBSCRIPTIONS {
+                break;
+            }
             let command = self.subscriptions.resubscribe(kind, self.transmit.available(), sent);
             let take = command.take;
             if take > 0 {
@@ -262,6 +268,7 @@ impl<P: Parser> Connection<'_, P> {
         let settings = 96 + names + library;
         let subscribe = match self.subscriptions.total() {
             0 => 0,
+            _ if !SUBSCRIPTIONS => 0,
             _ => 32 + ENTRY_OVERHEAD + self.subscriptions.longest_name(),
         };
         hello.max(settings).max(subscribe)

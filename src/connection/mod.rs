@@ -28,6 +28,7 @@ mod event;
 mod handshake;
 mod in_flight;
 mod name_index;
+mod parts;
 mod receive;
 mod scripts;
 mod send;

@@ -2,6 +2,7 @@
 
 use super::handshake::contains;
 use super::in_flight::NEVER;
+use super::parts::{SESSION, SUBSCRIPTIONS};
 use super::transitions::Verb;
 use super::{
     CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Subscription,
@@ -129,17 +130,21 @@ impl<P: Parser> Connection<'_, P> {
             Found::ChunksEnd { ticket, length } => Event::ChunksEnd { ticket, length },
             Found::Skipped { ticket, length } => Event::Skipped { ticket, length },
             Found::Failed { ticket, failure } => Event::Failed { ticket, failure },
-            Found::Message { start, end, kind } => match message(frame(start, end), kind) {
+            Found::Message { start, end, kind } if SUBSCRIPTIONS => match message(frame(start, end), kind) {
                 Some(message) => Event::Message(message),
                 None => Event::Push { frame: frame(start, end) },
             },
-            Found::Subscription { ticket, start, end, last } => match confirmation(frame(start, end)) {
-                Some(Confirmation { kind, subscribed, name, count }) => {
-                    Event::Subscription(Subscription { ticket, subscribed, kind, name, count, last })
+            Found::Subscription { ticket, start, end, last } if SUBSCRIPTIONS => {
+                match confirmation(frame(start, end)) {
+                    Some(Confirmation { kind, subscribed, name, count }) => {
+                        Event::Subscription(Subscription { ticket, subscribed, kind, name, count, last })
+                    }
+                    None => Event::Push { frame: frame(start, end) },
                 }
-                None => Event::Push { frame: frame(start, end) },
-            },
-            Found::Push { start, end } => Event::Push { frame: frame(start, end) },
+            }
+            Found::Message { start, end, .. }
+            | Found::Subscription { start, end, .. }
+            | Found::Push { start, end } => Event::Push { frame: frame(start, end) },
             Found::Monitor { length } => Event::Monitor { line: frame(0, length).text().unwrap_or_default() },
             Found::Closed { mode, watching } => {
                 let reason = match self.death {
@@ -203,12 +208,12 @@ impl<P: Parser> Connection<'_, P> {
     /// What comes between replies and is no push: messages under RESP2, lines of MONITOR.
     fn aside(&mut self, length: usize) -> Option<Option<Found>> {
         let bytes = self.receive.filled().get(..length).unwrap_or_default();
-        if self.monitoring {
+        if SESSION && self.monitoring {
             // A line begins with the time; the replies to RESET and QUIT with a letter.
             let line = matches!(bytes, [b'+', b'0'..=b'9', ..]);
             return line.then_some(Some(Found::Monitor { length }));
         }
-        if !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
+        if !SUBSCRIPTIONS || !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
             return None;
         }
         let name = Frame::accepted(bytes).elements().next()?.text()?;
@@ -228,6 +233,9 @@ impl<P: Parser> Connection<'_, P> {
 
     /// A push, or what stands for one under RESP2.
     fn push(&mut self, start: usize, end: usize) -> Option<Found> {
+        if !SUBSCRIPTIONS {
+            return Some(Found::Push { start, end });
+        }
         let bytes = self.receive.filled().get(start..end).unwrap_or_default();
         let frame = Frame::accepted(bytes);
         let name = frame.elements().next().and_then(|name| name.text()).unwrap_or_default();
@@ -331,26 +339,27 @@ impl<P: Parser> Connection<'_, P> {
         };
         let text = frame.and_then(|frame| frame.text());
         if let Some(error) = error {
-            if slot.behind_silence
+            if SESSION
+                && slot.behind_silence
                 && frame.is_none_or(|_| contains(error.text(), b"client", <[u8]>::eq_ignore_ascii_case))
             {
                 // CLIENT REPLY was refused: what was not to be answered will be.
                 return Some(Death::OutOfStep);
             }
-            let without_multi = error.text().ends_with(b" without MULTI");
-            if error.code_word() == Some(b"NOSCRIPT") || frame.is_none() {
+            let without_multi = SESSION && error.text().ends_with(b" without MULTI");
+            if SESSION && (error.code_word() == Some(b"NOSCRIPT") || frame.is_none()) {
                 // Flushed, or another server: nothing that was known is sure any more.
                 self.scripts.clear();
             }
             debug!("error reply");
             match slot.verb {
+                Verb::Subscribe if SUBSCRIPTIONS => self.subscription_refused(slot),
+                _ if !SESSION => {}
                 Verb::Multi => self.transaction_refused(),
                 Verb::Exec if without_multi && !slot.orphaned => return Some(Death::OutOfStep),
                 // The server is still in the transaction: only EXEC ends one by being refused.
                 Verb::Discard if !slot.orphaned => return Some(Death::OutOfStep),
                 Verb::Exec | Verb::Discard => self.transaction_database = None,
-                Verb::Subscribe => self.subscription_refused(slot),
-                Verb::Unsubscribe => {}
                 Verb::Monitor if self.mode == Mode::Monitor => self.mode = Mode::Ready,
                 Verb::Reset => {
                     return Some(Death::Refused {
@@ -364,7 +373,7 @@ impl<P: Parser> Connection<'_, P> {
             }
             return None;
         }
-        if slot.queued {
+        if SESSION && slot.queued {
             if text != Some(b"QUEUED") {
                 return Some(Death::OutOfStep);
             }
@@ -378,6 +387,7 @@ impl<P: Parser> Connection<'_, P> {
         match slot.verb {
             // These have confirmations, and nothing else but errors.
             Verb::Subscribe | Verb::Unsubscribe => return Some(Death::OutOfStep),
+            _ if !SESSION => {}
             Verb::Multi if text != Some(b"OK") => return Some(Death::OutOfStep),
             Verb::Multi => self.begin_transaction(),
             Verb::Exec => {
@@ -498,7 +508,7 @@ impl<P: Parser> Connection<'_, P> {
         while let Some(&slot) = self.in_flight.front() {
             let ticket = self.in_flight.front_ticket();
             let mut maybe_executed = self.was_handed_out(slot.start);
-            if slot.queued {
+            if SESSION && slot.queued {
                 // It is EXEC that runs it.
                 maybe_executed &= self.exec_was_handed_out();
             } else {
@@ -620,7 +630,8 @@ impl<P: Parser> Connection<'_, P> {
         const MESSAGES: [&[u8]; 3] = [b"3\r\n$7\r\nmessage", b"4\r\n$8\r\npmessage", b"3\r\n$8\r\nsmessage"];
         let Some((first, rest)) = self.receive.filled().split_first() else { return false };
         match first {
-            b'+' => self.monitoring && rest.first().is_some_and(u8::is_ascii_digit),
+            b'+' => SESSION && self.monitoring && rest.first().is_some_and(u8::is_ascii_digit),
+            _ if !SUBSCRIPTIONS => false,
             b'*' if self.protocol == Protocol::Resp3 || !self.expects_messages() => false,
             b'*' | b'>' => MESSAGES.iter().any(|message| rest.starts_with(message)),
             _ => false,
@@ -629,6 +640,9 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Whether the frame that does not fit might confirm a subscription, or under RESP2 be a message in disguise.
     fn awaits_confirmation(&self) -> bool {
+        if !SUBSCRIPTIONS {
+            return false;
+        }
         match self.receive.filled() {
             [b'>', ..] => {
                 self.phase == Phase::Handshake

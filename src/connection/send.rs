@@ -2,6 +2,7 @@
 //! back as long as nothing of it was handed out.
 
 use super::in_flight::{NEVER, Slot};
+use super::parts::{SESSION, SUBSCRIPTIONS};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
@@ -134,11 +135,13 @@ impl<P: Parser> Connection<'_, P> {
             streamed,
             ..Slot::default()
         };
-        if answer == Answer::Confirmations && !self.note_subscriptions(before, &mut slot)? {
+        if SUBSCRIPTIONS && answer == Answer::Confirmations && !self.note_subscriptions(before, &mut slot)? {
             // Without a name the server answers with an error.
             slot.verb = Verb::Ordinary;
         }
-        self.note_effects(&mut slot, before);
+        if SESSION {
+            self.note_effects(&mut slot, before);
+        }
         match next {
             Next::Same => {}
             Next::To(mode) => self.mode = mode,

@@ -2,6 +2,7 @@
 //! follows. Nothing else in the engine decides this.
 
 use super::Misuse;
+use super::parts::{SESSION, SUBSCRIPTIONS};
 
 /// What the server is in once it has worked through everything that was sent so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,6 +121,13 @@ pub(super) const TABLE: [Row; 21] = [
 /// What comes back for `verb` in `mode`, and the mode that follows.
 #[inline]
 pub(super) fn rule(mode: Mode, verb: Verb) -> (Answer, Next) {
+    if !is_built(verb) {
+        return (Answer::Refused(Misuse::NotBuilt), Next::Same);
+    }
+    if !SESSION && !SUBSCRIPTIONS {
+        // There is but one mode.
+        return (Answer::Reply, Next::Same);
+    }
     // Verbs stand in the table in their order; the test below sees to it.
     let Some(row) = TABLE.get(verb as usize) else { return (Answer::Refused(OWN), Next::Same) };
     debug_assert_eq!(row.verb, verb);
@@ -130,6 +138,17 @@ pub(super) fn rule(mode: Mode, verb: Verb) -> (Answer, Next) {
         (_, next) => next,
     };
     (answer, next)
+}
+
+/// Whether the code for a command is there.
+const fn is_built(verb: Verb) -> bool {
+    match verb {
+        Verb::Ordinary | Verb::Ping => true,
+        Verb::Subscribe | Verb::Unsubscribe => SUBSCRIPTIONS,
+        // These the table refuses.
+        Verb::Hello | Verb::Replicate => SESSION || SUBSCRIPTIONS,
+        _ => SESSION,
+    }
 }
 
 /// Which set of subscriptions a command changes.
@@ -208,7 +227,7 @@ pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]
     if let Some((_, verb)) = NAMES.iter().find(|(other, _)| is(Some(name), other)) {
         return *verb;
     }
-    if is(Some(name), "SCRIPT") {
+    if SESSION && is(Some(name), "SCRIPT") {
         return match words.next() {
             word if is(word, "LOAD") => Verb::ScriptLoad,
             word if is(word, "FLUSH") => Verb::ScriptFlush,
