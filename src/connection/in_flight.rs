@@ -166,6 +166,11 @@ impl<'a> InFlight<'a> {
         }
     }
 
+    /// The youngest slot.
+    pub(super) fn back_mut(&mut self) -> Option<&mut Slot> {
+        self.get_mut(self.length.wrapping_sub(1))
+    }
+
     /// The slot at a position, the oldest first.
     pub(super) fn get(&self, position: usize) -> Option<&Slot> {
         if position >= self.length {

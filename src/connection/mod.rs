@@ -28,6 +28,7 @@ mod event;
 mod handshake;
 mod in_flight;
 mod name_index;
+mod pieces;
 mod receive;
 mod scripts;
 mod send;
@@ -148,6 +149,7 @@ pub struct Connection<'a, P = Scanner<'a>> {
     transaction_select: u32,
     /// The bytes of the last event, to be consumed with the next call.
     release: usize,
+    last: Option<Found>,
     ended: bool,
     quitting: bool,
     /// A reply that does not fit is being skipped.
@@ -164,6 +166,8 @@ pub struct Connection<'a, P = Scanner<'a>> {
     expired_from: u32,
     /// Commands were sent that the server does not answer, and none that it does since.
     silent: bool,
+    /// Bytes still to come of the command that was sent last.
+    unfinished: Option<usize>,
     /// Of the transaction whose commands are being failed: whether its EXEC was handed out.
     exec_handed_out: Option<bool>,
 }
@@ -217,6 +221,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             transaction_length: 0,
             transaction_select: 0,
             release: 0,
+            last: None,
             ended: false,
             quitting: false,
             skip: None,
@@ -227,6 +232,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             expired: 0,
             expired_from: 0,
             silent: false,
+            unfinished: None,
             exec_handed_out: None,
         }
     }

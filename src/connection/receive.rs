@@ -48,8 +48,14 @@ impl<P: Parser> Connection<'_, P> {
     /// The next event, until there is none. Views in it are valid until the next call of a method of the connection:
     /// decode, then send.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
-        let found = self.find()?;
-        Some(self.event(found))
+        self.last = self.find();
+        self.last_event()
+    }
+
+    /// The event that [`poll_event`](Self::poll_event) gave last, once more: for a loop that finds the event it waits for,
+    /// and takes it when the loop is over. None if that gave none, and behind [`receive_buffer`](Self::receive_buffer).
+    pub fn last_event(&self) -> Option<Event<'_>> {
+        self.last.map(|found| self.event(found))
     }
 
     fn find(&mut self) -> Option<Found> {
@@ -289,7 +295,8 @@ impl<P: Parser> Connection<'_, P> {
         }
         let ticket = self.in_flight.front_ticket();
         let front = self.in_flight.front().filter(|slot| self.was_handed_out(slot.start)).copied();
-        let Some(slot) = front else {
+        let answers = self.unfinished.is_none() || self.in_flight.len() > 1;
+        let Some(slot) = front.filter(|_| answers) else {
             // It answers nothing, or what was not even asked yet.
             self.die(Death::OutOfStep);
             return None;
@@ -495,7 +502,9 @@ impl<P: Parser> Connection<'_, P> {
     fn bury(&mut self, death: Death) -> Option<Found> {
         while let Some(&slot) = self.in_flight.front() {
             let ticket = self.in_flight.front_ticket();
-            let mut maybe_executed = self.was_handed_out(slot.start);
+            let unfinished = self.unfinished.is_some() && self.in_flight.len() == 1;
+            // A server executes whole commands only.
+            let mut maybe_executed = self.was_handed_out(slot.start) && !unfinished;
             if slot.queued {
                 // It is EXEC that runs it.
                 maybe_executed &= self.exec_was_handed_out();
@@ -559,12 +568,14 @@ impl<P: Parser> Connection<'_, P> {
         self.need = 1;
         self.expired = 0;
         self.silent = false;
+        self.unfinished = None;
         self.exec_handed_out = None;
         self.handshake.deadline = NEVER;
     }
 
     /// Makes room for the next read.
     pub(super) fn make_room(&mut self) {
+        self.last = None;
         self.receive.consume(core::mem::take(&mut self.release));
         if self.receive.is_empty() {
             self.receive.shrink();
