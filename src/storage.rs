@@ -70,6 +70,13 @@ impl<T> From<Vec<T>> for Storage<'_, T> {
     }
 }
 
+impl<'a, T> Storage<'a, T> {
+    /// The caller's memory; its length is the capacity.
+    pub const fn borrowed(slots: &'a mut [T]) -> Self {
+        Storage::Borrowed(slots)
+    }
+}
+
 impl<T: Copy + Default> Storage<'_, T> {
     /// A storage that starts empty and grows on demand.
     #[cfg(feature = "alloc")]

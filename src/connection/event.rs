@@ -115,6 +115,18 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
 }
 
+impl<'a> Message<'a> {
+    /// A message with these parts: one that was kept somewhere else.
+    pub const fn new(
+        kind: SubscriptionKind,
+        channel: &'a [u8],
+        pattern: Option<&'a [u8]>,
+        payload: &'a [u8],
+    ) -> Self {
+        Message { kind, channel, pattern, payload }
+    }
+}
+
 /// A confirmation of the server.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]

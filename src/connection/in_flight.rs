@@ -41,25 +41,30 @@ pub struct Slot {
 
 pub(super) const NEVER: Instant = Instant::from_micros(u64::MAX);
 
+impl Slot {
+    /// A place for a command: what memory for commands in flight is filled with.
+    pub const EMPTY: Self = Slot {
+        verb: Verb::Ordinary,
+        subscription: SubscriptionKind::Channel,
+        deadline: NEVER,
+        start: 0,
+        length: 0,
+        count: 0,
+        everything: false,
+        void: false,
+        queued: false,
+        discarded: false,
+        expired: false,
+        streamed: false,
+        internal: false,
+        orphaned: false,
+        behind_silence: false,
+    };
+}
+
 impl Default for Slot {
     fn default() -> Self {
-        Slot {
-            verb: Verb::Ordinary,
-            subscription: SubscriptionKind::Channel,
-            deadline: NEVER,
-            start: 0,
-            length: 0,
-            count: 0,
-            everything: false,
-            void: false,
-            queued: false,
-            discarded: false,
-            expired: false,
-            streamed: false,
-            internal: false,
-            orphaned: false,
-            behind_silence: false,
-        }
+        Slot::EMPTY
     }
 }
 

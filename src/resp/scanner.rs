@@ -19,6 +19,11 @@ pub struct Level {
     first: bool,
 }
 
+impl Level {
+    /// A place for an aggregate: what memory for nesting is filled with.
+    pub const EMPTY: Self = Level { remaining: 0, nest: Nest::Root, attributed: false, first: false };
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Nest {
     /// Outside of all aggregates.
