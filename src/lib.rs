@@ -23,6 +23,7 @@
 //! - `alloc`: buffers that grow, owned replies, [`reply::Value`](reply).
 //! - `defmt`, `log`: the engine logs what it does; public types implement `defmt::Format`.
 #![no_std]
+#![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

@@ -10,6 +10,7 @@ use crate::time::{Duration, Instant};
 
 /// What can be said about one command when it is sent.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct SendOptions {
     timeout: Option<Option<Duration>>,
