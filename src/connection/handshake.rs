@@ -136,8 +136,12 @@ impl<P: Parser> Connection<'_, P> {
             self.mode_by_subscriptions();
         }
         let connected = self.streams.greeted();
-        let protocol = if self.protocol == Protocol::Resp3 { 3 } else { 2 };
-        info!("{}, protocol {}, subscriptions restored: {}", connected, protocol, self.handshake.restored);
+        info!(
+            "{}, protocol {}, subscriptions restored: {}",
+            connected,
+            if self.protocol == Protocol::Resp3 { 3 } else { 2 },
+            self.handshake.restored
+        );
         self.announce = Some(self.handshake.restored);
     }
 
