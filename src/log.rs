@@ -1,4 +1,4 @@
-//! Log macros that go to `defmt`, to `log`, or nowhere.
+//! Log macros that go to `defmt`, to `log`, or nowhere, and what only they need to know.
 //!
 //! Only short, fixed texts and numbers are logged: never an argument, a key, a credential or a text of the server. With
 //! both features on, both get each line. Without either, a line costs nothing: its arguments are not evaluated.

@@ -145,3 +145,26 @@ fn both_show_the_rest() {
     assert_ne!(shown(&resp::Kind::Map).0, shown(&resp::Kind::Set).0);
     assert_ne!(shown(&storage::Full).0, shown(&command::Side::Left).0);
 }
+
+#[test]
+fn events_show_text_as_text() {
+    let now = time::Instant::from_micros(0);
+    let config = Config::default().protocol(resp::Protocol::Resp2).no_library();
+    let mut redis = Connection::new(config, Buffers::growing());
+    redis.connected(now).unwrap();
+    assert!(matches!(redis.poll_event(), Some(connection::Event::Connected { .. })));
+    redis.send(now, &["SUBSCRIBE", "news"]).unwrap();
+    redis.transmitted(usize::MAX);
+    let received =
+        b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n";
+    redis.receive_buffer()[..received.len()].copy_from_slice(received);
+    redis.received(now, received.len());
+    let (confirmation, _) = shown(&redis.poll_event().unwrap());
+    assert!(holds(&confirmation, "news") && !holds(&confirmation, "subscribe"));
+    let (message, _) = shown(&redis.poll_event().unwrap());
+    assert!(holds(&message, "news") && holds(&message, "hello") && !holds(&message, "message"));
+    assert!(redis.poll_event().is_none());
+    let streamed = Frame::read(b"$?\r\n;3\r\nhel\r\n;2\r\nlo\r\n;0\r\n", Limits::default()).unwrap();
+    let (chunks, _) = shown(&streamed.data());
+    assert!(holds(&chunks, "hel") && holds(&chunks, "lo") && !holds(&chunks, "\r\n"));
+}

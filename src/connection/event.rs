@@ -197,14 +197,15 @@ impl defmt::Format for Subscription<'_> {
         let Subscription { ticket, subscribed, kind, name, count, last } = self;
         defmt::write!(
             f,
-            "Subscription {{ ticket: {}, subscribed: {=bool}, kind: {}, name: {=[u8]:a}, count: {=i64}, last: {=bool} }}",
+            "Subscription {{ ticket: {}, subscribed: {=bool}, kind: {}",
             ticket,
             subscribed,
-            kind,
-            name.unwrap_or_default(),
-            count,
-            last
+            kind
         );
+        if let Some(name) = name {
+            defmt::write!(f, ", name: {=[u8]:a}", name);
+        }
+        defmt::write!(f, ", count: {=i64}, last: {=bool} }}", count, last);
     }
 }
 

@@ -428,10 +428,7 @@ pub struct Chunks<'a> {
 #[cfg(feature = "defmt")]
 impl defmt::Format for Chunks<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        match self.contiguous() {
-            Some(text) => defmt::write!(f, "{=[u8]:a}", text),
-            None => defmt::write!(f, "{=[u8]:a}", self.streamed.unwrap_or_default()),
-        }
+        self.clone().for_each(|chunk| defmt::write!(f, "{=[u8]:a}", chunk));
     }
 }
 
