@@ -40,9 +40,9 @@ fn every_public_type_is_format() {
             Misuse, Mode, SendError, SendOptions, Slot, Subscription, SubscriptionKind, Ticket, TimeoutReason;
         reply: DecodeError, Mismatch, MismatchReason, Reply, ReplyElements, Value;
         reply: ::text:: ClientInfo, ::text:: ClientList, ::text:: Info, ::text:: InfoField, ::text:: Properties;
-        resp: ArgumentWriter, Attributes, Chunks, Data, Elements, EncodeError, Encoder, ErrorCode, ErrorReply, Frame,
-            Kind, Level, Limits, NomLevel, NomParser, Pairs, Progress, Protocol, ProtocolError, ProtocolErrorKind,
-            Scanner, Token, Tokens;
+        resp: ArgumentWriter, Attributes, Chunks, Data, Elements, EncodeError, Encoder, ErrorCode, ErrorReply,
+            Frame, Kind, Level, Limits, NomLevel, NomParser, Pairs, Progress, Protocol, ProtocolError,
+            ProtocolErrorKind, Scanner, Token, Tokens;
         script: Digest, Hex, Script;
         storage: Buffer, Full, Storage<u8>, Text;
         time: Instant;
