@@ -101,6 +101,51 @@ pub enum Event<'a> {
     },
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Event<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Event::Connected { protocol, resubscribed } => {
+                defmt::write!(
+                    f,
+                    "Connected {{ protocol: {}, resubscribed: {=usize} }}",
+                    protocol,
+                    resubscribed
+                );
+            }
+            Event::Reply { ticket, frame } => {
+                defmt::write!(f, "Reply {{ ticket: {}, frame: {} }}", ticket, frame);
+            }
+            Event::Queued { ticket } => defmt::write!(f, "Queued {{ ticket: {} }}", ticket),
+            Event::Chunk { ticket, bytes } => {
+                defmt::write!(f, "Chunk {{ ticket: {}, bytes: {=[u8]:a} }}", ticket, bytes);
+            }
+            Event::ChunksEnd { ticket, length } => {
+                defmt::write!(f, "ChunksEnd {{ ticket: {}, length: {=u64} }}", ticket, length);
+            }
+            Event::Skipped { ticket, length } => {
+                defmt::write!(f, "Skipped {{ ticket: {}, length: {=u64} }}", ticket, length);
+            }
+            Event::Failed { ticket, failure } => {
+                defmt::write!(f, "Failed {{ ticket: {}, failure: {} }}", ticket, failure);
+            }
+            Event::Message(message) => defmt::write!(f, "{}", message),
+            Event::Subscription(subscription) => defmt::write!(f, "{}", subscription),
+            Event::Push { frame } => defmt::write!(f, "Push {{ frame: {} }}", frame),
+            Event::Monitor { line } => defmt::write!(f, "Monitor {{ line: {=[u8]:a} }}", line),
+            Event::Closed { reason, mode, watching } => {
+                defmt::write!(
+                    f,
+                    "Closed {{ reason: {}, mode: {}, watching: {=bool} }}",
+                    reason,
+                    mode,
+                    watching
+                );
+            }
+        }
+    }
+}
+
 /// A published message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -127,6 +172,18 @@ impl<'a> Message<'a> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Message<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Message { kind, channel, pattern, payload } = self;
+        defmt::write!(f, "Message {{ kind: {}, channel: {=[u8]:a}", kind, channel);
+        if let Some(pattern) = pattern {
+            defmt::write!(f, ", pattern: {=[u8]:a}", pattern);
+        }
+        defmt::write!(f, ", payload: {=[u8]:a} }}", payload);
+    }
+}
+
 /// A confirmation of the server.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -144,6 +201,24 @@ pub struct Subscription<'a> {
     pub count: i64,
     /// It is the last confirmation for its command.
     pub last: bool,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Subscription<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Subscription { ticket, subscribed, kind, name, count, last } = self;
+        defmt::write!(
+            f,
+            "Subscription {{ ticket: {}, subscribed: {=bool}, kind: {}",
+            ticket,
+            subscribed,
+            kind
+        );
+        if let Some(name) = name {
+            defmt::write!(f, ", name: {=[u8]:a}", name);
+        }
+        defmt::write!(f, ", count: {=i64}, last: {=bool} }}", count, last);
+    }
 }
 
 /// Why a command gets no reply.
@@ -194,6 +269,7 @@ pub enum FailureReason {
 
 /// Why a connection is over.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum CloseReason<'a> {
     /// The stream ended or broke ([`handle_eof`](super::Connection::handle_eof)).

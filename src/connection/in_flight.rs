@@ -7,6 +7,7 @@ use crate::time::Instant;
 
 /// One command that was sent and is not answered.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Slot {
     pub(super) verb: Verb,
     pub(super) subscription: SubscriptionKind,
@@ -90,6 +91,12 @@ impl<'a> InFlight<'a> {
 
     pub(super) fn len(&self) -> usize {
         self.length
+    }
+
+    /// How many slots somebody waits for.
+    pub(super) fn awaited(&self) -> usize {
+        let slots = (0..self.length).filter_map(|position| self.get(position));
+        slots.filter(|slot| !slot.discarded && !slot.internal).count()
     }
 
     /// Makes sure that one more slot can be pushed.

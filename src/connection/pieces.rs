@@ -49,7 +49,8 @@ impl<P: Parser> Connection<'_, P> {
         let Some(left) = self.unfinished else { return 0 };
         // With the last byte its CRLF has to fit.
         let room = self.transmit.available();
-        let most = if left <= room.saturating_sub(END.len()) { left } else { room.min(left.saturating_sub(1)) };
+        let most =
+            if left <= room.saturating_sub(END.len()) { left } else { room.min(left.saturating_sub(1)) };
         let piece = bytes.get(..most).unwrap_or(bytes);
         if self.transmit.append(piece).is_err() {
             return 0;

@@ -6,7 +6,7 @@ use super::{
     CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Subscription,
     SubscriptionKind, Ticket, handshake,
 };
-use crate::log::debug;
+use crate::log::{debug, warn};
 use crate::resp::{ErrorCode, ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
@@ -115,7 +115,10 @@ impl<P: Parser> Connection<'_, P> {
                     }
                     return None;
                 }
-                Err(error) => self.die(Death::Protocol(error)),
+                Err(error) => {
+                    warn!("protocol error: {} at byte {} of the stream", error.kind.name(), error.offset);
+                    self.die(Death::Protocol(error));
+                }
             }
         }
     }
@@ -192,7 +195,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         let skip = self.skip?;
         let total = skip.dropped + length as u64;
-        debug!("skipped {} bytes that did not fit", total);
+        warn!("skipped {} bytes that did not fit", total);
         if push || skip.aside {
             self.skip = None;
             return Some(Found::Skipped { ticket: None, length: total });
@@ -337,6 +340,7 @@ impl<P: Parser> Connection<'_, P> {
         };
         let text = frame.and_then(|frame| frame.text());
         if let Some(error) = error {
+            debug!("error reply: {}", error.code().name());
             if slot.behind_silence && (frame.is_none() || mentions_client(error.text())) {
                 // CLIENT REPLY was refused: what was not to be answered will be.
                 return Some(Death::OutOfStep);
@@ -347,7 +351,6 @@ impl<P: Parser> Connection<'_, P> {
                 // Flushed, or another server: nothing that was known is sure any more.
                 self.scripts.clear();
             }
-            debug!("error reply");
             match slot.verb {
                 Verb::Multi => self.transaction_refused(),
                 Verb::Exec if without_multi && !slot.orphaned => return Some(Death::OutOfStep),
@@ -414,6 +417,7 @@ impl<P: Parser> Connection<'_, P> {
                 self.begin_transaction();
                 self.database = self.config.database;
                 let now = self.timers.last_received;
+                debug!("reset, handshake begins");
                 self.begin_handshake(now);
             }
             _ => {}

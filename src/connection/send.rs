@@ -10,6 +10,7 @@ use crate::time::{Duration, Instant};
 
 /// What can be said about one command when it is sent.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct SendOptions {
     timeout: Option<Option<Duration>>,
@@ -101,12 +102,7 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Decides about the command that was appended behind `before`.
-    fn admit(
-        &mut self,
-        before: usize,
-        mut slot: Slot,
-        open: Option<usize>,
-    ) -> Result<Ticket, SendError> {
+    fn admit(&mut self, before: usize, mut slot: Slot, open: Option<usize>) -> Result<Ticket, SendError> {
         let misuse = |misuse| Err(SendError::Misuse(misuse));
         if matches!(self.phase, Phase::Dead(_)) {
             return misuse(Misuse::Closed);
@@ -284,7 +280,13 @@ impl<P: Parser> Connection<'_, P> {
             // What other commands depend on stays.
             let alone = matches!(slot.verb, Verb::Ordinary | Verb::ScriptLoad);
             let handed_out_already = is_before(start, handed_out);
-            if !alone || position >= whole || slot.queued || slot.behind_silence || slot.void || handed_out_already {
+            if !alone
+                || position >= whole
+                || slot.queued
+                || slot.behind_silence
+                || slot.void
+                || handed_out_already
+            {
                 continue;
             }
             let at = start.wrapping_sub(handed_out) as usize + greeting;

@@ -19,6 +19,7 @@ use crate::storage::{Buffer, Full};
 /// assert_eq!(buffer.filled(), b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n");
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder<'b, 'a> {
     buffer: &'b mut Buffer<'a>,
 }
@@ -54,6 +55,7 @@ impl core::error::Error for EncodeError {}
 
 /// Takes the arguments of one command, its name first; each becomes a bulk string of its own.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ArgumentWriter<'b, 'a> {
     buffer: &'b mut Buffer<'a>,
     count: usize,

@@ -117,4 +117,3 @@ impl<S: Read + Write> Connector for Line<S> {
         self.stream = Some(stream);
     }
 }
-

@@ -197,7 +197,9 @@ impl Error {
             }
             ErrorKind::Aborted(error) => error.reply().is_retryable(),
             ErrorKind::Connect(_) | ErrorKind::HandshakeTimedOut | ErrorKind::Conflict => true,
-            ErrorKind::TimedOut | ErrorKind::Disconnected(_) | ErrorKind::Unresponsive => !self.maybe_executed,
+            ErrorKind::TimedOut | ErrorKind::Disconnected(_) | ErrorKind::Unresponsive => {
+                !self.maybe_executed
+            }
             _ => false,
         }
     }

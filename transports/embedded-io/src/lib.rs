@@ -1,6 +1,6 @@
 //! Redis clients over `embedded-io` streams, without an allocator, on [`redwire`], the protocol engine that does no IO.
-#![doc = ""]
 #![no_std]
+#![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -229,9 +229,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
     /// Ends it: executes what is queued, or forgets the watched keys.
     fn finish<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
         let result = match result {
-            Ok(value) if !self.batch.is_untouched() => {
-                self.client.run::<()>(&mut self.batch).map(|()| value)
-            }
+            Ok(value) if !self.batch.is_untouched() => self.client.run::<()>(&mut self.batch).map(|()| value),
             result => {
                 let now = self.client.now();
                 self.batch.give_up(&mut self.client.session, now);

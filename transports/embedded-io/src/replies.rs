@@ -59,11 +59,7 @@ impl<T: for<'a> FromReply<'a>, const N: usize> FromReplies for [T; N] {
     const COUNT: Option<u16> = Some(N as u16);
     type Partial = heapless::Vec<T, N>;
 
-    fn read<'a>(
-        partial: &mut Self::Partial,
-        position: u16,
-        reply: Frame<'a>,
-    ) -> Result<(), DecodeError<'a>> {
+    fn read<'a>(partial: &mut Self::Partial, position: u16, reply: Frame<'a>) -> Result<(), DecodeError<'a>> {
         <heapless::Vec<T, N>>::read(partial, position, reply)
     }
 
