@@ -8,7 +8,7 @@ use super::{
     CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Subscription,
     SubscriptionKind, Ticket, handshake,
 };
-use crate::log::debug;
+use crate::log::{debug, warn};
 use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
@@ -50,8 +50,14 @@ impl<P: Parser> Connection<'_, P> {
     /// The next event, until there is none. Views in it are valid until the next call of a method of the connection:
     /// decode, then send.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
-        let found = self.find()?;
-        Some(self.event(found))
+        self.last = self.find();
+        self.last_event()
+    }
+
+    /// The event that [`poll_event`](Self::poll_event) gave last, once more: for a loop that finds the event it waits for,
+    /// and takes it when the loop is over. None if that gave none, and behind [`receive_buffer`](Self::receive_buffer).
+    pub fn last_event(&self) -> Option<Event<'_>> {
+        self.last.map(|found| self.event(found))
     }
 
     fn find(&mut self) -> Option<Found> {
@@ -111,7 +117,10 @@ impl<P: Parser> Connection<'_, P> {
                     }
                     return None;
                 }
-                Err(error) => self.die(Death::Protocol(error)),
+                Err(error) => {
+                    warn!("protocol error: {} at byte {} of the stream", error.kind.name(), error.offset);
+                    self.die(Death::Protocol(error));
+                }
             }
         }
     }
@@ -192,7 +201,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         let skip = self.skip?;
         let total = skip.dropped + length as u64;
-        debug!("skipped {} bytes that did not fit", total);
+        warn!("skipped {} bytes that did not fit", total);
         if push || skip.aside {
             self.skip = None;
             return Some(Found::Skipped { ticket: None, length: total });
@@ -298,7 +307,8 @@ impl<P: Parser> Connection<'_, P> {
         }
         let ticket = self.in_flight.front_ticket();
         let front = self.in_flight.front().filter(|slot| self.was_handed_out(slot.start)).copied();
-        let Some(slot) = front else {
+        let answers = self.unfinished.is_none() || self.in_flight.len() > 1;
+        let Some(slot) = front.filter(|_| answers) else {
             // It answers nothing, or what was not even asked yet.
             self.die(Death::OutOfStep);
             return None;
@@ -339,6 +349,7 @@ impl<P: Parser> Connection<'_, P> {
         };
         let text = frame.and_then(|frame| frame.text());
         if let Some(error) = error {
+            debug!("error reply: {}", error.code().name());
             if SESSION
                 && slot.behind_silence
                 && frame.is_none_or(|_| contains(error.text(), b"client", <[u8]>::eq_ignore_ascii_case))
@@ -351,7 +362,6 @@ impl<P: Parser> Connection<'_, P> {
                 // Flushed, or another server: nothing that was known is sure any more.
                 self.scripts.clear();
             }
-            debug!("error reply");
             match slot.verb {
                 Verb::Subscribe if SUBSCRIPTIONS => self.subscription_refused(slot),
                 _ if !SESSION => {}
@@ -419,6 +429,7 @@ impl<P: Parser> Connection<'_, P> {
                 self.begin_transaction();
                 self.database = self.config.database;
                 let now = self.timers.last_received;
+                debug!("reset, handshake begins");
                 self.begin_handshake(now);
             }
             _ => {}
@@ -507,7 +518,9 @@ impl<P: Parser> Connection<'_, P> {
     fn bury(&mut self) -> Found {
         while let Some(&slot) = self.in_flight.front() {
             let ticket = self.in_flight.front_ticket();
-            let mut maybe_executed = self.was_handed_out(slot.start);
+            let unfinished = self.unfinished.is_some() && self.in_flight.len() == 1;
+            // A server executes whole commands only.
+            let mut maybe_executed = self.was_handed_out(slot.start) && !unfinished;
             if SESSION && slot.queued {
                 // It is EXEC that runs it.
                 maybe_executed &= self.exec_was_handed_out();
@@ -571,12 +584,14 @@ impl<P: Parser> Connection<'_, P> {
         self.need = 1;
         self.expired = 0;
         self.silent = false;
+        self.unfinished = None;
         self.exec_handed_out = None;
         self.handshake.deadline = NEVER;
     }
 
     /// Makes room for the next read.
     pub(super) fn make_room(&mut self) {
+        self.last = None;
         self.receive.consume(core::mem::take(&mut self.release));
         if self.receive.is_empty() {
             self.receive.shrink();

@@ -19,6 +19,7 @@ use crate::storage::{Buffer, Full, move_within};
 /// assert_eq!(buffer.filled(), b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n");
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder<'b, 'a> {
     buffer: &'b mut Buffer<'a>,
 }
@@ -54,6 +55,7 @@ impl core::error::Error for EncodeError {}
 
 /// Takes the arguments of one command, its name first; each becomes a bulk string of its own.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ArgumentWriter<'b, 'a> {
     buffer: &'b mut Buffer<'a>,
     count: usize,
@@ -68,6 +70,16 @@ impl ArgumentWriter<'_, '_> {
         self.count += 1;
         if self.missing > 0 || write_bulk(self.buffer, argument).is_err() {
             self.missing += bulk_length(argument.len());
+        }
+    }
+
+    /// Adds the header of an argument whose bytes come later.
+    pub(crate) fn header(&mut self, length: usize) {
+        self.count += 1;
+        let header = bulk_header(length);
+        let bytes = header.bytes.get(header.bytes.len() - header.length..).unwrap_or_default();
+        if self.missing > 0 || self.buffer.append(bytes).is_err() {
+            self.missing += bytes.len();
         }
     }
 
