@@ -173,6 +173,14 @@ fn grow<T: Copy + Default>(slots: &mut Vec<T>, count: usize) -> Result<(), Full>
     Ok(())
 }
 
+/// Copies what fits; `copy_from_slice` would panic where lengths differ.
+#[inline]
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    for (place, byte) in to.iter_mut().zip(from) {
+        *place = *byte;
+    }
+}
+
 /// Moves the slots `from` to where `to` is, as `copy_within` does.
 #[cfg(feature = "alloc")]
 pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
@@ -243,6 +251,11 @@ impl<'a> Buffer<'a> {
     #[inline]
     pub(crate) fn filled_mut(&mut self) -> &mut [u8] {
         self.storage.as_mut_slice().get_mut(self.head..self.tail).unwrap_or_default()
+    }
+
+    /// Those of the bytes between head and tail that stand at `start..end`; none if there are not so many.
+    pub(crate) fn part(&self, start: usize, end: usize) -> &[u8] {
+        self.filled().get(start..end).unwrap_or_default()
     }
 
     /// How many bytes are between head and tail.
@@ -368,7 +381,7 @@ impl<'a> Buffer<'a> {
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
         self.reserve(bytes.len())?;
         let end = self.tail + bytes.len();
-        self.storage.as_mut_slice().get_mut(self.tail..end).ok_or(Full)?.copy_from_slice(bytes);
+        copy(self.storage.as_mut_slice().get_mut(self.tail..end).ok_or(Full)?, bytes);
         self.tail = end;
         Ok(())
     }

@@ -111,8 +111,7 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Sends the next SUBSCRIBE of what has to be restored, or ends the handshake.
     fn restore_subscriptions(&mut self) {
-        let in_flight = self.in_flight.sequences();
-        let sent = |sequence: u32| sequence.wrapping_sub(in_flight.0) < in_flight.1;
+        let sent = self.in_flight.sequences();
         for kind in SubscriptionKind::ALL {
             if !SUBSCRIPTIONS {
                 break;
@@ -125,7 +124,7 @@ impl<P: Parser> Connection<'_, P> {
                     self.die(Death::Capacity);
                     return;
                 }
-                self.subscriptions.mark_restored(kind, take, sent);
+                self.subscriptions.took(kind, take, sent);
                 self.open_gate_for(before);
                 self.handshake.awaited = take;
                 return;
@@ -166,14 +165,8 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Takes the reply to a step: `frame` is it, or it was skipped because it did not fit.
     pub(super) fn handshake_reply(&mut self, length: Option<usize>) -> Option<Found> {
-        let bytes = self.receive.filled().get(..length.unwrap_or(0)).unwrap_or_default();
-        let frame = length.map(|_| Frame::accepted(bytes));
-        let error = match frame {
-            Some(frame) => frame.error(),
-            None => self.skipped_error(),
-        };
         let step = self.handshake.step;
-        if let Some(error) = error {
+        if let Some(error) = self.error_in(length) {
             match step {
                 Step::Hello if self.may_fall_back(error) => {
                     debug!("HELLO refused: {}, RESP2 will do", error.code().name());
@@ -184,7 +177,7 @@ impl<P: Parser> Connection<'_, P> {
                     debug!("{} refused: {}, which is ignored", step_name(step), error.code().name());
                 }
                 // What it says is gone, and with it what to do about it.
-                _ if frame.is_none() => {
+                _ if length.is_none() => {
                     warn!("{} refused with an error that did not fit", step_name(step));
                     self.die(Death::Capacity);
                     return None;
@@ -192,7 +185,8 @@ impl<P: Parser> Connection<'_, P> {
                 _ => {
                     let withheld = self.repeats_credential(error.text());
                     warn!("{} refused: {}", step_name(step), error.code().name());
-                    self.die(Death::Refused { step: step_name(step), length: length.unwrap_or(0), withheld });
+                    let death = self.refused(step_name(step), length, withheld);
+                    self.die(death);
                     return None;
                 }
             }
@@ -200,7 +194,8 @@ impl<P: Parser> Connection<'_, P> {
         match step {
             Step::Hello => {
                 // A skipped reply that is no error is the map with a list of modules.
-                if frame.is_some_and(|frame| !matches!(frame.kind(), Kind::Map | Kind::Array)) {
+                let kind = length.map(|length| Frame::accepted(self.receive.part(0, length)).kind());
+                if kind.is_some_and(|kind| !matches!(kind, Kind::Map | Kind::Array)) {
                     self.die(Death::OutOfStep);
                     return None;
                 }
@@ -255,11 +250,11 @@ impl<P: Parser> Connection<'_, P> {
         let gate = self.gate.unwrap_or(0);
         let length = self.transmit.len() - before;
         if let Some(part) = self.transmit.filled_mut().get_mut(gate..) {
-            // Both parts turned around, and then all of it, is a rotation.
-            part.reverse();
+            // All of it turned around, and then both parts, is a rotation.
+            turn_around(part);
             let (front, back) = part.split_at_mut_checked(length).unwrap_or_default();
-            front.reverse();
-            back.reverse();
+            turn_around(front);
+            turn_around(back);
         }
         self.gate = Some(gate + length);
     }
@@ -284,14 +279,21 @@ impl<P: Parser> Connection<'_, P> {
     }
 }
 
+fn turn_around(mut bytes: &mut [u8]) {
+    while let [first, rest @ .., last] = bytes {
+        core::mem::swap(first, last);
+        bytes = rest;
+    }
+}
+
 /// Whether a text of the server has a part that is the same as `part`.
 pub(super) fn contains(text: &[u8], part: &[u8], same: fn(&[u8], &[u8]) -> bool) -> bool {
     text.windows(part.len().max(1)).any(|window| same(window, part))
 }
 
 /// The text of a refusal that may be shown.
-pub(super) fn shown(error: ErrorReply<'_>, withheld: bool) -> ErrorReply<'_> {
-    if withheld { ErrorReply::new(WITHHELD) } else { error }
+pub(super) fn shown(error: Option<ErrorReply<'_>>, withheld: bool) -> ErrorReply<'_> {
+    if withheld { ErrorReply::new(WITHHELD) } else { error.unwrap_or(ErrorReply::new(b"")) }
 }
 
 const fn step_name(step: Step) -> &'static str {

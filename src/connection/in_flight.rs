@@ -69,6 +69,19 @@ impl Default for Slot {
     }
 }
 
+/// Numbers of slots in a row, wrapping.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sequences {
+    first: u32,
+    count: u32,
+}
+
+impl Sequences {
+    pub(super) fn contains(self, sequence: u32) -> bool {
+        sequence.wrapping_sub(self.first) < self.count
+    }
+}
+
 /// A ring of slots. Each has a number; tickets carry it.
 #[derive(Debug)]
 pub(super) struct InFlight<'a> {
@@ -144,9 +157,9 @@ impl<'a> InFlight<'a> {
         Ticket { generation: self.generation, sequence: self.first.wrapping_add(position as u32) }
     }
 
-    /// The number of the oldest slot, and how many there are.
-    pub(super) fn sequences(&self) -> (u32, u32) {
-        (self.first, self.length as u32)
+    /// The numbers of all slots.
+    pub(super) fn sequences(&self) -> Sequences {
+        Sequences { first: self.first, count: self.length as u32 }
     }
 
     /// The number that the next slot gets.

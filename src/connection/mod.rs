@@ -69,20 +69,17 @@ enum Phase {
     Dead,
 }
 
-/// Why it is over; [`CloseReason`] without what it borrows.
+/// Why it is over; [`CloseReason`] without what comes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Death {
     Disconnected,
     Quit,
     Closed,
-    Protocol(ProtocolError),
-    /// The error is the frame at the head of the receive buffer.
-    Refused {
-        step: &'static str,
-        length: usize,
-        withheld: bool,
-    },
+    /// The parser has said so in `protocol_error`.
+    Protocol,
+    /// What the server has said is in `refusal`.
+    Refused,
     OutOfStep,
     HandshakeTimedOut,
     Unresponsive,
@@ -96,14 +93,23 @@ impl Death {
             Death::Disconnected => "Disconnected",
             Death::Quit => "Quit",
             Death::Closed => "Closed",
-            Death::Protocol(_) => "Protocol",
-            Death::Refused { .. } => "Refused",
+            Death::Protocol => "Protocol",
+            Death::Refused => "Refused",
             Death::OutOfStep => "OutOfStep",
             Death::HandshakeTimedOut => "HandshakeTimedOut",
             Death::Unresponsive => "Unresponsive",
             Death::Capacity => "Capacity",
         }
     }
+}
+
+/// A step of the handshake that the server refused.
+#[derive(Debug, Clone, Copy)]
+struct Refusal {
+    step: &'static str,
+    /// How long the error is, the frame at the head of the receive buffer.
+    length: usize,
+    withheld: bool,
 }
 
 /// One link to a server.
@@ -148,6 +154,8 @@ pub struct Connection<'a, P = Scanner<'a>> {
     phase: Phase,
     /// Why it is over, or was the last time.
     death: Death,
+    protocol_error: Option<ProtocolError>,
+    refusal: Option<Refusal>,
     /// What the server is in when it has worked through all that was sent.
     mode: Mode,
     protocol: Protocol,
@@ -250,6 +258,8 @@ impl<'a, P: Parser> Connection<'a, P> {
             scripts: Scripts::new(scripts),
             phase: Phase::Idle,
             death: Death::Disconnected,
+            protocol_error: None,
+            refusal: None,
             mode: Mode::Ready,
             protocol: Protocol::Resp2,
             handshake: Handshake::new(),

@@ -5,8 +5,8 @@ use super::in_flight::NEVER;
 use super::parts::{SESSION, SUBSCRIPTIONS};
 use super::transitions::Verb;
 use super::{
-    CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Subscription,
-    SubscriptionKind, Ticket, handshake,
+    CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Refusal,
+    Subscription, SubscriptionKind, Ticket, handshake,
 };
 use crate::log::{debug, warn};
 use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
@@ -119,22 +119,21 @@ impl<P: Parser> Connection<'_, P> {
                 }
                 Err(error) => {
                     warn!("protocol error: {} at byte {} of the stream", error.kind.name(), error.offset);
-                    self.die(Death::Protocol(error));
+                    self.protocol_error = Some(error);
+                    self.die(Death::Protocol);
                 }
             }
         }
     }
 
     fn event(&self, found: Found) -> Event<'_> {
-        let frame = |start: usize, end: usize| {
-            Frame::accepted(self.receive.filled().get(start..end).unwrap_or_default())
-        };
+        let frame = |start, end| Frame::accepted(self.receive.part(start, end));
         match found {
             Found::Connected { protocol, resubscribed } => Event::Connected { protocol, resubscribed },
             Found::Reply { ticket, length } => Event::Reply { ticket, frame: frame(0, length) },
             Found::Queued { ticket } => Event::Queued { ticket },
             Found::Chunk { ticket, start, end } => {
-                Event::Chunk { ticket, bytes: self.receive.filled().get(start..end).unwrap_or_default() }
+                Event::Chunk { ticket, bytes: self.receive.part(start, end) }
             }
             Found::ChunksEnd { ticket, length } => Event::ChunksEnd { ticket, length },
             Found::Skipped { ticket, length } => Event::Skipped { ticket, length },
@@ -155,23 +154,24 @@ impl<P: Parser> Connection<'_, P> {
             | Found::Subscription { start, end, .. }
             | Found::Push { start, end } => Event::Push { frame: frame(start, end) },
             Found::Monitor { length } => Event::Monitor { line: frame(0, length).text().unwrap_or_default() },
-            Found::Closed { mode, watching } => {
-                let reason = match self.death {
-                    Death::Disconnected => CloseReason::Disconnected,
-                    Death::Quit => CloseReason::Quit,
-                    Death::Closed => CloseReason::Closed,
-                    Death::Protocol(error) => CloseReason::Protocol(error),
-                    Death::Refused { step, length, withheld } => {
-                        let error = frame(0, length).error().unwrap_or(ErrorReply::new(b""));
-                        CloseReason::Refused { step, error: handshake::shown(error, withheld) }
-                    }
-                    Death::OutOfStep => CloseReason::OutOfStep,
-                    Death::HandshakeTimedOut => CloseReason::HandshakeTimedOut,
-                    Death::Unresponsive => CloseReason::Unresponsive,
-                    Death::Capacity => CloseReason::Capacity,
-                };
-                Event::Closed { reason, mode, watching }
+            Found::Closed { mode, watching } => Event::Closed { reason: self.reason(), mode, watching },
+        }
+    }
+
+    fn reason(&self) -> CloseReason<'_> {
+        match (self.death, self.protocol_error, self.refusal) {
+            (Death::Protocol, Some(error), _) => CloseReason::Protocol(error),
+            (Death::Refused, _, Some(Refusal { step, length, withheld })) => {
+                let error = Frame::accepted(self.receive.part(0, length)).error();
+                CloseReason::Refused { step, error: handshake::shown(error, withheld) }
             }
+            (Death::Disconnected, ..) => CloseReason::Disconnected,
+            (Death::Quit, ..) => CloseReason::Quit,
+            (Death::Closed, ..) => CloseReason::Closed,
+            (Death::HandshakeTimedOut, ..) => CloseReason::HandshakeTimedOut,
+            (Death::Unresponsive, ..) => CloseReason::Unresponsive,
+            (Death::Capacity, ..) => CloseReason::Capacity,
+            (Death::OutOfStep | Death::Protocol | Death::Refused, ..) => CloseReason::OutOfStep,
         }
     }
 
@@ -216,7 +216,7 @@ impl<P: Parser> Connection<'_, P> {
 
     /// What comes between replies and is no push: messages under RESP2, lines of MONITOR.
     fn aside(&mut self, length: usize) -> Option<Option<Found>> {
-        let bytes = self.receive.filled().get(..length).unwrap_or_default();
+        let bytes = self.receive.part(0, length);
         if SESSION && self.monitoring {
             // A line begins with the time; the replies to RESET and QUIT with a letter.
             let line = matches!(bytes, [b'+', b'0'..=b'9', ..]);
@@ -245,8 +245,7 @@ impl<P: Parser> Connection<'_, P> {
         if !SUBSCRIPTIONS {
             return Some(Found::Push { start, end });
         }
-        let bytes = self.receive.filled().get(start..end).unwrap_or_default();
-        let frame = Frame::accepted(bytes);
+        let frame = Frame::accepted(self.receive.part(start, end));
         let name = frame.elements().next().and_then(|name| name.text()).unwrap_or_default();
         if let Some(kind) = message_kind(name) {
             return Some(Found::Message { start, end, kind });
@@ -341,14 +340,9 @@ impl<P: Parser> Connection<'_, P> {
 
     /// What a reply changes, besides answering. Gives why the connection cannot go on, if so.
     fn settle(&mut self, slot: super::Slot, length: Option<usize>) -> Option<Death> {
-        let bytes = self.receive.filled().get(..length.unwrap_or(0)).unwrap_or_default();
-        let frame = length.map(|_| Frame::accepted(bytes));
-        let error = match frame {
-            Some(frame) => frame.error(),
-            None => self.skipped_error(),
-        };
+        let frame = length.map(|length| Frame::accepted(self.receive.part(0, length)));
         let text = frame.and_then(|frame| frame.text());
-        if let Some(error) = error {
+        if let Some(error) = self.error_in(length) {
             debug!("error reply: {}", error.code().name());
             if SESSION
                 && slot.behind_silence
@@ -371,13 +365,7 @@ impl<P: Parser> Connection<'_, P> {
                 Verb::Discard if !slot.orphaned => return Some(Death::OutOfStep),
                 Verb::Exec | Verb::Discard => self.transaction_database = None,
                 Verb::Monitor if self.mode == Mode::Monitor => self.mode = Mode::Ready,
-                Verb::Reset => {
-                    return Some(Death::Refused {
-                        step: "RESET",
-                        length: length.unwrap_or(0),
-                        withheld: false,
-                    });
-                }
+                Verb::Reset => return Some(self.refused("RESET", length, false)),
                 Verb::Auth => self.gate = None,
                 _ => {}
             }
@@ -437,15 +425,24 @@ impl<P: Parser> Connection<'_, P> {
         None
     }
 
+    /// Keeps that the server refused what has to succeed.
+    pub(super) fn refused(&mut self, step: &'static str, length: Option<usize>, withheld: bool) -> Death {
+        self.refusal = Some(Refusal { step, length: length.unwrap_or(0), withheld });
+        Death::Refused
+    }
+
     /// Forgets what was selected in a transaction.
     fn begin_transaction(&mut self) {
         self.transaction_database = None;
         self.transaction_length = 0;
     }
 
-    /// An error that was skipped, without its text.
-    pub(super) fn skipped_error(&self) -> Option<ErrorReply<'static>> {
-        self.skip.filter(|skip| skip.error).map(|_| ErrorReply::new(b""))
+    /// The error, if the reply is one; without its text if it was skipped.
+    pub(super) fn error_in(&self, length: Option<usize>) -> Option<ErrorReply<'_>> {
+        match length {
+            Some(length) => Frame::accepted(self.receive.part(0, length)).error(),
+            None => self.skip.filter(|skip| skip.error).map(|_| ErrorReply::new(b"")),
+        }
     }
 
     /// Whether the text that comes next goes to the caller in pieces.
@@ -553,10 +550,7 @@ impl<P: Parser> Connection<'_, P> {
     /// Back to a connection without a stream; subscriptions and configuration stay.
     fn start_over(&mut self) {
         // The text of a refusal is shown once more: it goes with the next call.
-        let shown = match self.death {
-            Death::Refused { length, .. } => length,
-            _ => 0,
-        };
+        let shown = self.refusal.filter(|_| self.death == Death::Refused).map_or(0, |refusal| refusal.length);
         self.release = self.receive.len();
         if shown == 0 {
             self.release = 0;

@@ -125,7 +125,7 @@ impl<P: Parser> Connection<'_, P> {
             let available = (self.transmit.available() + length).saturating_sub(self.handshake_reserve());
             return Err(SendError::Capacity(Capacity::Transmit { needed: length, available }));
         }
-        let bytes = self.transmit.filled().get(before..).unwrap_or_default();
+        let bytes = self.transmit.part(before, self.transmit.len());
         let mut words = Words::of(bytes);
         let name = words.next().unwrap_or_default();
         let verb = classify(name, words.clone());
@@ -184,7 +184,7 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Keeps what the command behind `before` subscribes to, and counts its confirmations. False if it names nothing.
     fn note_subscriptions(&mut self, before: usize, slot: &mut Slot) -> Result<bool, SendError> {
-        let bytes = self.transmit.filled().get(before..).unwrap_or_default();
+        let bytes = self.transmit.part(before, self.transmit.len());
         let mut words = Words::of(bytes);
         let Some((kind, subscribes)) = words.next().and_then(SubscriptionKind::from_name) else {
             return Ok(false);
@@ -219,7 +219,7 @@ impl<P: Parser> Connection<'_, P> {
             Verb::Unwatch if !slot.queued => self.watching = false,
             Verb::Exec | Verb::Discard => self.watching = false,
             Verb::Select => {
-                let bytes = self.transmit.filled().get(before..).unwrap_or_default();
+                let bytes = self.transmit.part(before, self.transmit.len());
                 let number = Words::of(bytes).nth(1).and_then(|word| parse_magnitude(word, false).ok());
                 let database = number.and_then(|(_, number)| u32::try_from(number).ok());
                 slot.count = database.unwrap_or(self.database);

@@ -108,6 +108,12 @@ pub trait FromReply<'a>: Sized {
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>>;
 
+    /// The byte itself, if the type is `u8`.
+    #[doc(hidden)]
+    fn from_byte(_: u8) -> Option<Self> {
+        None
+    }
+
     /// Appends bytes to a collection of `u8`.
     #[doc(hidden)]
     fn extend_from_bytes<C: Extend<Self>>(_: &mut C, _: &[u8]) {}

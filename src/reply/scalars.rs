@@ -4,11 +4,10 @@
 use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::num::IntErrorKind;
 
-#[cfg(feature = "alloc")]
-use super::error::count;
-use super::error::mismatch;
+use super::error::{count, mismatch};
 use super::{DecodeError, FromReply, MismatchReason, Reply};
 use crate::resp::{Body, Kind, parse_integer};
+use crate::storage::copy;
 
 macro_rules! integers {
     ($($type:ident)*) => {$(
@@ -36,6 +35,11 @@ impl<'a> FromReply<'a> for u8 {
         let kind = reply.head.kind;
         let value = reply.integer_as("u8")?;
         u8::try_from(value).map_err(|_| mismatch("u8", kind, MismatchReason::Range, Some(value)))
+    }
+
+    #[inline]
+    fn from_byte(byte: u8) -> Option<Self> {
+        Some(byte)
     }
 
     #[inline]
@@ -139,7 +143,8 @@ fn is_plain(text: &[u8]) -> bool {
 
 /// Up to 2<sup>64</sup> - 1, which only text and big numbers can hold.
 impl<'a> FromReply<'a> for u64 {
-    #[inline]
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         #[cfg(feature = "alloc")]
         if let (Kind::BulkString, Body::Text(text)) = (reply.head.kind, reply.head.body)
@@ -196,6 +201,7 @@ floats!(f32 f64);
 
 /// Booleans, 0 and 1, `OK` as true and null as false: `SET` with `NX` answers with the last two.
 impl<'a> FromReply<'a> for bool {
+    #[inline(never)]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         let kind = reply.head.kind;
         match (kind, reply.head.body) {
@@ -236,9 +242,30 @@ impl<'a> FromReply<'a> for &'a str {
 impl<'a, const N: usize> FromReply<'a> for heapless::String<N> {
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         let kind = reply.head.kind;
+        let mut memory = [0; N];
         // A character may be cut by the border of two chunks, so the text is checked when it is whole.
-        let bytes = heapless::Vec::<u8, N>::from_reply(reply)?;
-        heapless::String::from_utf8(bytes).map_err(|_| mismatch("text", kind, MismatchReason::Text, None))
+        match core::str::from_utf8(reply.copy_bytes(&mut memory)?).map(heapless::String::try_from) {
+            Ok(Ok(text)) => Ok(text),
+            _ => Err(mismatch("text", kind, MismatchReason::Text, None)),
+        }
+    }
+}
+
+impl<'a> Reply<'_, 'a> {
+    /// Copies the bytes of a string to the front of `memory`, all chunks of a streamed one joined.
+    fn copy_bytes<'m>(self, memory: &'m mut [u8]) -> Result<&'m [u8], DecodeError<'a>> {
+        let kind = self.head.kind;
+        let chunks = self.chunks_as("bytes")?;
+        let total = chunks.total();
+        let Some(memory) = memory.get_mut(..total) else {
+            return Err(mismatch("bytes", kind, MismatchReason::Capacity, count(total)));
+        };
+        let mut rest = &mut *memory;
+        for chunk in chunks {
+            copy(rest, chunk);
+            rest = rest.get_mut(chunk.len()..).unwrap_or_default();
+        }
+        Ok(memory)
     }
 }
 

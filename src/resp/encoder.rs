@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::Protocol;
 use crate::command::Command;
-use crate::storage::{Buffer, Full, move_within};
+use crate::storage::{Buffer, Full, copy, move_within};
 
 /// Writes commands and replies into a [`Buffer`]. What does not fit is not written at all.
 ///
@@ -165,7 +165,7 @@ impl<'b, 'a> Encoder<'b, 'a> {
                 let command = self.buffer.filled_mut().get_mut(before..).unwrap_or_default();
                 move_within(command, 2..written, 1 + digits.len());
                 if let Some(place) = command.get_mut(1..1 + digits.len()) {
-                    place.copy_from_slice(digits);
+                    copy(place, digits);
                 }
                 return Ok(());
             }
@@ -387,9 +387,9 @@ fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
     buffer.reserve(total.length.saturating_add(length).saturating_add(2))?;
     let free = buffer.free();
     let Some((header, rest)) = free.split_at_mut_checked(total.length) else { return Err(Full) };
-    header.copy_from_slice(total.bytes.get(total.bytes.len() - total.length..).unwrap_or_default());
+    copy(header, total.bytes.get(total.bytes.len() - total.length..).unwrap_or_default());
     let Some((place, rest)) = rest.split_at_mut_checked(length) else { return Err(Full) };
-    place.copy_from_slice(text);
+    copy(place, text);
     match rest.first_chunk_mut::<2>() {
         Some(end) => *end = *b"\r\n",
         None => return Err(Full),
