@@ -440,7 +440,9 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
                 Ok(count) => self.session.engine.transmitted(count),
                 Err(error) if gave_up(error.kind()) => {
                     let now = self.clock.now();
-                    self.session.engine.handle_timeout(now);
+                    if K::TICKS {
+                        self.session.engine.handle_timeout(now);
+                    }
                 }
                 Err(error) => return self.session.broken(Some(error.kind())),
             }
@@ -462,7 +464,9 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             Err(error) if gave_up(error.kind()) => {}
             Err(error) => self.session.broken(Some(error.kind())),
         }
-        self.session.engine.handle_timeout(now);
+        if K::TICKS {
+            self.session.engine.handle_timeout(now);
+        }
     }
 
     /// Gives the stream back.
