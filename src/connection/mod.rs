@@ -42,6 +42,7 @@ pub use event::{
     TimeoutReason,
 };
 pub use in_flight::Slot;
+pub use receive::FoundEvent;
 pub use send::SendOptions;
 pub use transitions::{Mode, SubscriptionKind};
 

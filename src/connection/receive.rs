@@ -27,6 +27,10 @@ pub(super) enum Found {
     Closed { death: Death, mode: Mode, watching: bool },
 }
 
+/// That there is an event, and where it stands: see [`Connection::find_event`].
+#[derive(Debug, Clone, Copy)]
+pub struct FoundEvent(Found);
+
 /// A frame that does not fit and is being dropped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Skip {
@@ -50,6 +54,18 @@ impl<P: Parser> Connection<'_, P> {
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
         let found = self.find()?;
         Some(self.event(found))
+    }
+
+    /// As [`poll_event`](Self::poll_event), in two steps: a loop that reads when there is no event can borrow nothing
+    /// before it has one. [`found_event`](Self::found_event) gives the event.
+    pub fn find_event(&mut self) -> Option<FoundEvent> {
+        self.find().map(FoundEvent)
+    }
+
+    /// The event that [`find_event`](Self::find_event) has just found. Behind a call of another method that changes the
+    /// connection it is no longer there, and what this gives has no meaning.
+    pub fn found_event(&self, found: FoundEvent) -> Event<'_> {
+        self.event(found.0)
     }
 
     fn find(&mut self) -> Option<Found> {
