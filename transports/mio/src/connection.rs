@@ -391,6 +391,7 @@ impl<C: Connector> Connection<C> {
     /// Finds the next event; where there is none, makes some by writing and reading, and if `look`, also where no event of
     /// mio says that this is of use.
     fn find(&mut self, now: Instant, mut look: bool) -> Option<FoundEvent> {
+        self.original = None;
         loop {
             if let Some(found) = self.engine.find_event() {
                 self.drained = false;
@@ -439,7 +440,6 @@ impl<C: Connector> Connection<C> {
 
     /// Whether an event is for the user: false if it says that a script has to be sent whole, and it was.
     fn settle(&mut self, now: Instant, found: FoundEvent) -> bool {
-        self.original = None;
         let (ticket, unknown) = match self.engine.found_event(found) {
             Event::Reply { ticket, frame } => {
                 (ticket, frame.error().is_some_and(|error| error.code() == ErrorCode::NoScript))
