@@ -311,9 +311,12 @@ impl<C: Connector> Connection<C> {
     }
 
     /// How long the loop may wait before it calls [`handle_timeout`](Self::handle_timeout): none is for ever. It changes
-    /// with every other call, so ask before each wait. Zero when commands were sent and nobody has let them be written.
+    /// with every other call, so ask before each wait. Zero when commands were sent and nobody has let them be written, and
+    /// when the connection has ended and nobody has taken the events that say so.
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
-        if self.can_write() && (self.unflushed || self.engine.poll_transmit().is_some()) {
+        let unwritten = self.can_write() && (self.unflushed || self.engine.poll_transmit().is_some());
+        let ended = self.link == Link::Open && self.stream.is_none();
+        if unwritten || ended {
             return Some(Duration::ZERO);
         }
         let engine = self
