@@ -294,7 +294,7 @@ impl<C: Connector> Connection<C> {
     pub fn get_message(&mut self, now: Instant) -> Option<Message<'_>> {
         let found = loop {
             let found = self.find(now, true)?;
-            if matches!(self.engine.found_event(found), Event::Message(_)) {
+            if found.is_message() {
                 break found;
             }
         };
