@@ -352,7 +352,7 @@ impl<C: Connector> Connection<C> {
     }
 
     /// Ends the connection, for good: it does not connect again before [`connect`](Self::connect). What was not written is
-    /// dropped, and all commands fail. Take events behind it.
+    /// dropped, and all commands fail. Take events behind it. Commands that are sent then wait for `connect`.
     ///
     /// To let everything be answered first, send QUIT instead.
     pub fn close(&mut self) {

@@ -66,6 +66,9 @@ struct Line {
     connecting: usize,
     fails: bool,
     token: Option<Token>,
+    /// The stream keeps what is written until it is flushed, or until that is a record, as one of TLS does.
+    holds: bool,
+    held: VecDeque<u8>,
     to_server: VecDeque<u8>,
     /// From the server: on the way, and there.
     on_the_way: VecDeque<u8>,
@@ -92,6 +95,8 @@ impl Line {
             connecting: 0,
             fails: false,
             token: None,
+            holds: false,
+            held: VecDeque::new(),
             to_server: VecDeque::new(),
             on_the_way: VecDeque::new(),
             arrived: VecDeque::new(),
@@ -114,6 +119,7 @@ impl Line {
         self.token = None;
         self.fails = self.random.once_in(self.refuses);
         self.connecting = 1 + self.random.below(4);
+        self.held.clear();
         self.to_server.clear();
         self.on_the_way.clear();
         self.arrived.clear();
@@ -135,6 +141,13 @@ impl Line {
             self.arrived.clear();
         }
         (self.readable, self.writable) = (true, true);
+    }
+
+    /// What the stream keeps goes out, as far as there is room.
+    fn let_go(&mut self) {
+        let count = self.held.len().min(self.room);
+        self.room -= count;
+        self.to_server.extend(self.held.drain(..count));
     }
 
     /// Something moves: bytes both ways, a step of connecting.
@@ -168,6 +181,9 @@ impl Line {
         }
     }
 }
+
+/// The most that a stream keeps to itself.
+const RECORD: usize = 100;
 
 /// A stream in memory, as a user may bring one.
 struct Memory {
@@ -208,24 +224,41 @@ impl Write for Memory {
         if line.random.once_in(20) {
             return Err(ErrorKind::Interrupted.into());
         }
-        if line.room == 0 {
+        let room = if line.holds {
+            line.let_go();
+            RECORD - line.held.len()
+        } else {
+            line.room
+        };
+        if room == 0 {
             line.refused_write = true;
             return Err(ErrorKind::WouldBlock.into());
         }
-        let count = 1 + line.random.below(bytes.len().min(line.room).min(line.piece));
-        line.room -= count;
-        line.to_server.extend(&bytes[..count]);
+        let count = 1 + line.random.below(bytes.len().min(room).min(line.piece));
+        line.held.extend(&bytes[..count]);
+        if !line.holds {
+            line.let_go();
+        }
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let line = &mut *self.line.borrow_mut();
+        line.let_go();
+        if line.held.is_empty() {
+            return Ok(());
+        }
+        line.refused_write = true;
+        Err(ErrorKind::WouldBlock.into())
     }
 }
 
 impl Source for Memory {
     fn register(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
-        self.line.borrow_mut().token = Some(token);
+        let line = &mut *self.line.borrow_mut();
+        line.token = Some(token);
+        // The first events say how things stand.
+        (line.readable, line.writable) = (true, true);
         Ok(())
     }
 
@@ -284,6 +317,8 @@ const CHANNEL: &str = "news";
 /// A loop with one connection, for one seed.
 struct Simulation {
     random: Random,
+    registry: Arc<Registry>,
+    registered: bool,
     line: Rc<RefCell<Line>>,
     redis: Redis,
     now: Instant,
@@ -312,6 +347,7 @@ impl Simulation {
         let mut line = Line::new(random.next(), Server::default());
         line.refuses = [0, 2, 5][random.below(3)];
         line.piece = [1, 7, 100, usize::MAX][random.below(4)];
+        line.holds = random.once_in(3);
         let line = Rc::new(RefCell::new(line));
         let now = Instant::now();
         let mut config = Config::default().protocol(protocol);
@@ -336,6 +372,8 @@ impl Simulation {
         registry.register(&mut redis, TOKEN, Interest::READABLE).unwrap();
         let mut simulation = Simulation {
             random,
+            registry: Arc::clone(registry),
+            registered: true,
             line,
             redis,
             now,
@@ -531,6 +569,9 @@ impl Simulation {
                 self.waiting.remove(&ticket);
                 self.discarded.insert(ticket);
             }
+            if self.random.once_in(if self.registered { 80 } else { 10 }) {
+                self.turn_registration();
+            }
             if self.random.once_in(200) {
                 self.redis.close();
                 self.take(usize::MAX);
@@ -551,8 +592,21 @@ impl Simulation {
         self.settle();
     }
 
+    /// Takes the connection out of the loop, or puts it back.
+    fn turn_registration(&mut self) {
+        if self.registered {
+            self.registry.deregister(&mut self.redis).unwrap();
+        } else {
+            self.registry.register(&mut self.redis, TOKEN, Interest::WRITABLE).unwrap();
+        }
+        self.registered = !self.registered;
+    }
+
     /// From here on nothing goes wrong, and nobody sends or publishes.
     fn settle(&mut self) {
+        if !self.registered {
+            self.turn_registration();
+        }
         {
             let mut line = self.line.borrow_mut();
             line.refuses = 0;
