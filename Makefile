@@ -11,9 +11,11 @@ test:
 	cargo fmt --check
 	cargo build -p redwire --no-default-features
 	cargo clippy -p redwire --no-default-features -- -D warnings
+	cargo clippy -p redwire --no-default-features --features defmt -- -D warnings
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo test
+	DEFMT_LOG=debug cargo test -p redwire --all-features --test formats --test logging
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Time and allocations beside the peers, as Markdown tables. Quiet machine, please.

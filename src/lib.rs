@@ -21,8 +21,13 @@
 //!
 //! - `std` (default): hash maps as replies and arguments. Implies `alloc`.
 //! - `alloc`: buffers that grow, owned replies, [`reply::Value`](reply).
-//! - `defmt`, `log`: the engine logs what it does; public types implement `defmt::Format`.
+//! - `defmt`, `log`: the engine logs that a stream is up, which step of the handshake was refused, that it is connected or
+//!   reconnected, the codes of error replies, what timed out or was skipped, and why a connection is over. Never an
+//!   argument, a key, a name or a text of the server. Without these features a line costs nothing.
+//! - `defmt`: all public types implement `defmt::Format`, and hide what `Debug` hides. Which lines are in the program is
+//!   decided by `DEFMT_LOG` when it is compiled (`DEFMT_LOG=redwire=debug` for all of them).
 #![no_std]
+#![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

@@ -83,6 +83,13 @@ impl defmt::Format for Digest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hex([u8; 40]);
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Hex {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.as_str());
+    }
+}
+
 impl Hex {
     /// The digits as text.
     pub fn as_str(&self) -> &str {
@@ -104,6 +111,7 @@ impl Hex {
 /// assert_eq!(multiply.digest(), redwire::script::Digest::of(multiply.source().as_bytes()));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Script<'a> {
     source: &'a str,
     digest: Digest,

@@ -38,6 +38,17 @@ impl<T> core::fmt::Debug for Storage<'_, T> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<T> defmt::Format for Storage<'_, T> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Storage::Borrowed(slots) => defmt::write!(f, "Borrowed({=usize})", slots.len()),
+            #[cfg(feature = "alloc")]
+            Storage::Owned(slots) => defmt::write!(f, "Owned({=usize})", slots.len()),
+        }
+    }
+}
+
 /// A storage or buffer has no room for what should go in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -67,6 +78,13 @@ impl<'a, T, const N: usize> From<&'a mut [T; N]> for Storage<'a, T> {
 impl<T> From<Vec<T>> for Storage<'_, T> {
     fn from(slots: Vec<T>) -> Self {
         Storage::Owned(slots)
+    }
+}
+
+impl<'a, T> Storage<'a, T> {
+    /// The caller's memory; its length is the capacity.
+    pub const fn borrowed(slots: &'a mut [T]) -> Self {
+        Storage::Borrowed(slots)
     }
 }
 
@@ -168,6 +186,7 @@ fn grow<T: Copy + Default>(slots: &mut Vec<T>, count: usize) -> Result<(), Full>
 /// assert!(buffer.append(b"too much").is_err());
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Buffer<'a> {
     storage: Storage<'a, u8>,
     head: usize,
@@ -377,6 +396,13 @@ impl From<String> for Text<'_> {
 impl core::fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.as_str().fmt(f)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Text<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str:?}", self.as_str());
     }
 }
 

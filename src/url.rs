@@ -55,6 +55,7 @@ pub struct Url {
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Endpoint {
     /// A TCP port.
@@ -100,6 +101,13 @@ impl fmt::Debug for Secret {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Secret {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "***");
+    }
+}
+
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Url")
@@ -112,8 +120,24 @@ impl fmt::Debug for Url {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Url {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Url {{ endpoint: {}, username: {}, password: {}, database: {=u32}, protocol: {} }}",
+            self.endpoint,
+            self.username.as_deref().map(Secret::from),
+            self.password,
+            self.database,
+            self.protocol
+        );
+    }
+}
+
 /// What is wrong with a URL. The URL is not shown, since it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum UrlError {
     /// It begins with no scheme that is known.

@@ -161,10 +161,12 @@ impl<T: Argument> Command for [T] {
 
 /// The reply of a command for which Redis fixes the type: it is a `T`.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Fixed<T>(PhantomData<fn() -> T>);
 
 /// The reply of a command for which the caller chooses the type, such as GET.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Open(());
 
 /// Says which types a command's reply can be read as: one for [`Fixed`], any for [`Open`].
@@ -237,5 +239,12 @@ impl<A: Arguments, R> Command for Cmd<A, R> {
 impl<A, R> core::fmt::Debug for Cmd<A, R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Cmd")
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<A, R> defmt::Format for Cmd<A, R> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Cmd");
     }
 }

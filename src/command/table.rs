@@ -155,6 +155,13 @@ macro_rules! builder {
                 f.write_str(stringify!($name))
             }
         }
+
+        #[cfg(feature = "defmt")]
+        impl<A, L, R> defmt::Format for $name<A, L, R> {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                defmt::write!(f, "{=str}", stringify!($name));
+            }
+        }
     };
 }
 

@@ -28,6 +28,7 @@ use crate::storage::{Buffer, Storage};
 /// # let _ = buffers;
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Buffers<'a> {
     /// Received bytes, until the events they make are taken. The largest reply that comes in one piece.
     pub receive: Buffer<'a>,

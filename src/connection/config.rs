@@ -166,3 +166,23 @@ impl fmt::Debug for Config<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Config<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Config {{ username: {}, password: {}, client_name: {}, database: {=u32}, protocol: {}, limits: {}, \
+             handshake_timeout: {}, command_timeout: {}, health_check_interval: {}, .. }}",
+            self.username.as_ref().map(|_| "***"),
+            self.password.as_ref().map(|_| "***"),
+            self.client_name,
+            self.database,
+            self.protocol,
+            self.limits,
+            self.handshake_timeout,
+            self.command_timeout,
+            self.health_check_interval
+        );
+    }
+}

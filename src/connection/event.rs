@@ -101,6 +101,51 @@ pub enum Event<'a> {
     },
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Event<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Event::Connected { protocol, resubscribed } => {
+                defmt::write!(
+                    f,
+                    "Connected {{ protocol: {}, resubscribed: {=usize} }}",
+                    protocol,
+                    resubscribed
+                );
+            }
+            Event::Reply { ticket, frame } => {
+                defmt::write!(f, "Reply {{ ticket: {}, frame: {} }}", ticket, frame);
+            }
+            Event::Queued { ticket } => defmt::write!(f, "Queued {{ ticket: {} }}", ticket),
+            Event::Chunk { ticket, bytes } => {
+                defmt::write!(f, "Chunk {{ ticket: {}, bytes: {=[u8]:a} }}", ticket, bytes);
+            }
+            Event::ChunksEnd { ticket, length } => {
+                defmt::write!(f, "ChunksEnd {{ ticket: {}, length: {=u64} }}", ticket, length);
+            }
+            Event::Skipped { ticket, length } => {
+                defmt::write!(f, "Skipped {{ ticket: {}, length: {=u64} }}", ticket, length);
+            }
+            Event::Failed { ticket, failure } => {
+                defmt::write!(f, "Failed {{ ticket: {}, failure: {} }}", ticket, failure);
+            }
+            Event::Message(message) => defmt::write!(f, "{}", message),
+            Event::Subscription(subscription) => defmt::write!(f, "{}", subscription),
+            Event::Push { frame } => defmt::write!(f, "Push {{ frame: {} }}", frame),
+            Event::Monitor { line } => defmt::write!(f, "Monitor {{ line: {=[u8]:a} }}", line),
+            Event::Closed { reason, mode, watching } => {
+                defmt::write!(
+                    f,
+                    "Closed {{ reason: {}, mode: {}, watching: {=bool} }}",
+                    reason,
+                    mode,
+                    watching
+                );
+            }
+        }
+    }
+}
+
 /// A published message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -113,6 +158,30 @@ pub struct Message<'a> {
     pub pattern: Option<&'a [u8]>,
     /// The message itself.
     pub payload: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// A message with these parts: one that was kept somewhere else.
+    pub const fn new(
+        kind: SubscriptionKind,
+        channel: &'a [u8],
+        pattern: Option<&'a [u8]>,
+        payload: &'a [u8],
+    ) -> Self {
+        Message { kind, channel, pattern, payload }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Message<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Message { kind, channel, pattern, payload } = self;
+        defmt::write!(f, "Message {{ kind: {}, channel: {=[u8]:a}", kind, channel);
+        if let Some(pattern) = pattern {
+            defmt::write!(f, ", pattern: {=[u8]:a}", pattern);
+        }
+        defmt::write!(f, ", payload: {=[u8]:a} }}", payload);
+    }
 }
 
 /// A confirmation of the server.
@@ -132,6 +201,24 @@ pub struct Subscription<'a> {
     pub count: i64,
     /// It is the last confirmation for its command.
     pub last: bool,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Subscription<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Subscription { ticket, subscribed, kind, name, count, last } = self;
+        defmt::write!(
+            f,
+            "Subscription {{ ticket: {}, subscribed: {=bool}, kind: {}",
+            ticket,
+            subscribed,
+            kind
+        );
+        if let Some(name) = name {
+            defmt::write!(f, ", name: {=[u8]:a}", name);
+        }
+        defmt::write!(f, ", count: {=i64}, last: {=bool} }}", count, last);
+    }
 }
 
 /// Why a command gets no reply.
@@ -182,6 +269,7 @@ pub enum FailureReason {
 
 /// Why a connection is over.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum CloseReason<'a> {
     /// The stream ended or broke ([`handle_eof`](super::Connection::handle_eof)).
@@ -279,6 +367,10 @@ pub enum Misuse {
     Replication,
     /// AUTH and RESET need a settled connection: send them when the handshake is done, AUTH when no reply is due.
     NotAlone,
+    /// Another command has begun and its last argument is not complete.
+    Unfinished,
+    /// Only commands without a meaning for the connection itself can be sent in pieces, on a settled connection.
+    NotInPieces,
     /// A command without a single word.
     Empty,
     /// The connection has just ended: take its remaining events first.
@@ -297,6 +389,8 @@ impl fmt::Display for Misuse {
             Misuse::Handshake => "HELLO is part of the handshake; put protocol and credentials into the configuration",
             Misuse::Replication => "replication is not supported on this connection",
             Misuse::NotAlone => "AUTH and RESET need a settled connection; wait for the handshake and, for AUTH, for the replies that are due",
+            Misuse::Unfinished => "the last argument of the command before it is not complete",
+            Misuse::NotInPieces => "only ordinary commands can be sent in pieces, when the handshake is done",
             Misuse::Empty => "the command has no name",
             Misuse::Closed => "the connection has just ended; poll its events first",
         })

@@ -135,7 +135,13 @@ impl<P: Parser> Connection<'_, P> {
         if matches!(self.mode, Mode::Ready | Mode::Subscribed) {
             self.mode_by_subscriptions();
         }
-        info!("connected, protocol {}", if self.protocol == Protocol::Resp3 { 3 } else { 2 });
+        let connected = self.streams.greeted();
+        info!(
+            "{}, protocol {}, subscriptions restored: {}",
+            connected,
+            if self.protocol == Protocol::Resp3 { 3 } else { 2 },
+            self.handshake.restored
+        );
         self.announce = Some(self.handshake.restored);
     }
 
@@ -162,21 +168,24 @@ impl<P: Parser> Connection<'_, P> {
         };
         let step = self.handshake.step;
         if let Some(error) = error {
-            debug!("handshake step {} refused", step_name(step));
             match step {
                 Step::Hello if self.may_fall_back(error) => {
+                    debug!("HELLO refused: {}, RESP2 will do", error.code().name());
                     self.begin_resp2();
                     return None;
                 }
-                Step::LibraryName | Step::LibraryVersion => {}
+                Step::LibraryName | Step::LibraryVersion => {
+                    debug!("{} refused: {}, which is ignored", step_name(step), error.code().name());
+                }
                 // What it says is gone, and with it what to do about it.
                 _ if frame.is_none() => {
+                    warn!("{} refused with an error that did not fit", step_name(step));
                     self.die(Death::Capacity);
                     return None;
                 }
                 _ => {
                     let withheld = self.repeats_credential(error.text());
-                    warn!("the server refused {}", step_name(step));
+                    warn!("{} refused: {}", step_name(step), error.code().name());
                     self.die(Death::Refused { step: step_name(step), length: length.unwrap_or(0), withheld });
                     return None;
                 }

@@ -7,6 +7,7 @@ use crate::time::Instant;
 
 /// One command that was sent and is not answered.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Slot {
     pub(super) verb: Verb,
     pub(super) subscription: SubscriptionKind,
@@ -41,25 +42,30 @@ pub struct Slot {
 
 pub(super) const NEVER: Instant = Instant::from_micros(u64::MAX);
 
+impl Slot {
+    /// A place for a command: what memory for commands in flight is filled with.
+    pub const EMPTY: Self = Slot {
+        verb: Verb::Ordinary,
+        subscription: SubscriptionKind::Channel,
+        deadline: NEVER,
+        start: 0,
+        length: 0,
+        count: 0,
+        everything: false,
+        void: false,
+        queued: false,
+        discarded: false,
+        expired: false,
+        streamed: false,
+        internal: false,
+        orphaned: false,
+        behind_silence: false,
+    };
+}
+
 impl Default for Slot {
     fn default() -> Self {
-        Slot {
-            verb: Verb::Ordinary,
-            subscription: SubscriptionKind::Channel,
-            deadline: NEVER,
-            start: 0,
-            length: 0,
-            count: 0,
-            everything: false,
-            void: false,
-            queued: false,
-            discarded: false,
-            expired: false,
-            streamed: false,
-            internal: false,
-            orphaned: false,
-            behind_silence: false,
-        }
+        Slot::EMPTY
     }
 }
 
@@ -85,6 +91,12 @@ impl<'a> InFlight<'a> {
 
     pub(super) fn len(&self) -> usize {
         self.length
+    }
+
+    /// How many slots somebody waits for.
+    pub(super) fn awaited(&self) -> usize {
+        let slots = (0..self.length).filter_map(|position| self.get(position));
+        slots.filter(|slot| !slot.discarded && !slot.internal).count()
     }
 
     /// Makes sure that one more slot can be pushed.
@@ -164,6 +176,11 @@ impl<'a> InFlight<'a> {
             self.head = 0;
             self.slots.shrink(1024);
         }
+    }
+
+    /// The youngest slot.
+    pub(super) fn back_mut(&mut self) -> Option<&mut Slot> {
+        self.get_mut(self.length.wrapping_sub(1))
     }
 
     /// The slot at a position, the oldest first.

@@ -28,6 +28,7 @@ mod event;
 mod handshake;
 mod in_flight;
 mod name_index;
+mod pieces;
 mod receive;
 mod scripts;
 mod send;
@@ -42,11 +43,10 @@ pub use event::{
     TimeoutReason,
 };
 pub use in_flight::Slot;
-pub use receive::FoundEvent;
 pub use send::SendOptions;
 pub use transitions::{Mode, SubscriptionKind};
 
-use crate::log::{debug, warn};
+use crate::log::{Streams, debug, info, warn};
 use crate::resp::{Parser, Protocol, ProtocolError, Scanner};
 use crate::script::Digest;
 use crate::storage::{Buffer, Storage};
@@ -58,6 +58,7 @@ use scripts::Scripts;
 use subscriptions::Subscriptions;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Phase {
     /// No stream. Commands wait.
     Idle,
@@ -68,6 +69,7 @@ enum Phase {
 
 /// Why it is over; [`CloseReason`] without what it borrows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Death {
     Disconnected,
     Quit,
@@ -83,6 +85,23 @@ enum Death {
     HandshakeTimedOut,
     Unresponsive,
     Capacity,
+}
+
+impl Death {
+    /// The name of the variant of [`CloseReason`], for the log.
+    const fn name(self) -> &'static str {
+        match self {
+            Death::Disconnected => "Disconnected",
+            Death::Quit => "Quit",
+            Death::Closed => "Closed",
+            Death::Protocol(_) => "Protocol",
+            Death::Refused { .. } => "Refused",
+            Death::OutOfStep => "OutOfStep",
+            Death::HandshakeTimedOut => "HandshakeTimedOut",
+            Death::Unresponsive => "Unresponsive",
+            Death::Capacity => "Capacity",
+        }
+    }
 }
 
 /// One link to a server.
@@ -149,6 +168,7 @@ pub struct Connection<'a, P = Scanner<'a>> {
     transaction_select: u32,
     /// The bytes of the last event, to be consumed with the next call.
     release: usize,
+    last: Option<Found>,
     ended: bool,
     quitting: bool,
     /// A reply that does not fit is being skipped.
@@ -165,8 +185,29 @@ pub struct Connection<'a, P = Scanner<'a>> {
     expired_from: u32,
     /// Commands were sent that the server does not answer, and none that it does since.
     silent: bool,
+    /// Bytes still to come of the command that was sent last.
+    unfinished: Option<usize>,
     /// Of the transaction whose commands are being failed: whether its EXEC was handed out.
     exec_handed_out: Option<bool>,
+    streams: Streams,
+}
+
+#[cfg(feature = "defmt")]
+impl<P> defmt::Format for Connection<'_, P> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Connection {{ config: {}, phase: {}, mode: {}, protocol: {}, database: {=u32}, in_flight: {=usize}, \
+             queued_bytes: {=usize}, .. }}",
+            self.config,
+            self.phase,
+            self.mode,
+            self.protocol,
+            self.database,
+            self.in_flight.len(),
+            self.transmit.len()
+        );
+    }
 }
 
 impl<'a> Connection<'a> {
@@ -218,6 +259,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             transaction_length: 0,
             transaction_select: 0,
             release: 0,
+            last: None,
             ended: false,
             quitting: false,
             skip: None,
@@ -228,7 +270,9 @@ impl<'a, P: Parser> Connection<'a, P> {
             expired: 0,
             expired_from: 0,
             silent: false,
+            unfinished: None,
             exec_handed_out: None,
+            streams: Streams::default(),
         }
     }
 
@@ -242,6 +286,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             return Err(Misuse::Closed);
         }
         debug!("stream is up, handshake begins");
+        self.streams.begin();
         self.parser.reset();
         self.timers.last_received = now;
         self.begin_handshake(now);
@@ -309,7 +354,11 @@ impl<'a, P: Parser> Connection<'a, P> {
         if matches!(self.phase, Phase::Dead(_)) {
             return;
         }
-        warn!("connection is over");
+        if matches!(death, Death::Quit | Death::Closed) {
+            info!("connection is over: {}, commands that fail: {}", death.name(), self.in_flight.awaited());
+        } else {
+            warn!("connection is over: {}, commands that fail: {}", death.name(), self.in_flight.awaited());
+        }
         self.phase = Phase::Dead(death);
         self.announce = None;
     }

@@ -6,7 +6,7 @@ use super::{
     CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Subscription,
     SubscriptionKind, Ticket, handshake,
 };
-use crate::log::debug;
+use crate::log::{debug, warn};
 use crate::resp::{ErrorCode, ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
@@ -25,17 +25,6 @@ pub(super) enum Found {
     Push { start: usize, end: usize },
     Monitor { length: usize },
     Closed { death: Death, mode: Mode, watching: bool },
-}
-
-/// That there is an event, and where it stands: see [`Connection::find_event`].
-#[derive(Debug, Clone, Copy)]
-pub struct FoundEvent(Found);
-
-impl FoundEvent {
-    /// Whether it is a message of a subscription, known without looking at it.
-    pub fn is_message(&self) -> bool {
-        matches!(self.0, Found::Message { .. })
-    }
 }
 
 /// A frame that does not fit and is being dropped.
@@ -59,20 +48,26 @@ impl<P: Parser> Connection<'_, P> {
     /// The next event, until there is none. Views in it are valid until the next call of a method of the connection:
     /// decode, then send.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
-        let found = self.find()?;
-        Some(self.event(found))
+        self.last = self.find();
+        self.last_event()
     }
 
-    /// As [`poll_event`](Self::poll_event), in two steps: a loop that reads when there is no event can borrow nothing
-    /// before it has one. [`found_event`](Self::found_event) gives the event.
-    pub fn find_event(&mut self) -> Option<FoundEvent> {
-        self.find().map(FoundEvent)
+    /// The event that [`poll_event`](Self::poll_event) gave last, once more: for a loop that finds the event it waits for,
+    /// and takes it when the loop is over. None if that gave none, and behind [`receive_buffer`](Self::receive_buffer).
+    pub fn last_event(&self) -> Option<Event<'_>> {
+        self.last.map(|found| self.event(found))
     }
 
-    /// The event that [`find_event`](Self::find_event) has just found. Behind a call of another method that changes the
-    /// connection it is no longer there, and what this gives has no meaning.
-    pub fn found_event(&self, found: FoundEvent) -> Event<'_> {
-        self.event(found.0)
+    /// As [`poll_event`](Self::poll_event), for a loop that reads when there is none, and can borrow nothing before there
+    /// is one: whether there is an event, which [`last_event`](Self::last_event) gives.
+    pub fn find_event(&mut self) -> bool {
+        self.last = self.find();
+        self.last.is_some()
+    }
+
+    /// Whether the last event is a message of a subscription, known without looking at it.
+    pub fn last_is_message(&self) -> bool {
+        matches!(self.last, Some(Found::Message { .. }))
     }
 
     fn find(&mut self) -> Option<Found> {
@@ -132,7 +127,10 @@ impl<P: Parser> Connection<'_, P> {
                     }
                     return None;
                 }
-                Err(error) => self.die(Death::Protocol(error)),
+                Err(error) => {
+                    warn!("protocol error: {} at byte {} of the stream", error.kind.name(), error.offset);
+                    self.die(Death::Protocol(error));
+                }
             }
         }
     }
@@ -209,7 +207,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         let skip = self.skip?;
         let total = skip.dropped + length as u64;
-        debug!("skipped {} bytes that did not fit", total);
+        warn!("skipped {} bytes that did not fit", total);
         if push || skip.aside {
             self.skip = None;
             return Some(Found::Skipped { ticket: None, length: total });
@@ -312,7 +310,8 @@ impl<P: Parser> Connection<'_, P> {
         }
         let ticket = self.in_flight.front_ticket();
         let front = self.in_flight.front().filter(|slot| self.was_handed_out(slot.start)).copied();
-        let Some(slot) = front else {
+        let answers = self.unfinished.is_none() || self.in_flight.len() > 1;
+        let Some(slot) = front.filter(|_| answers) else {
             // It answers nothing, or what was not even asked yet.
             self.die(Death::OutOfStep);
             return None;
@@ -353,6 +352,7 @@ impl<P: Parser> Connection<'_, P> {
         };
         let text = frame.and_then(|frame| frame.text());
         if let Some(error) = error {
+            debug!("error reply: {}", error.code().name());
             if slot.behind_silence && (frame.is_none() || mentions_client(error.text())) {
                 // CLIENT REPLY was refused: what was not to be answered will be.
                 return Some(Death::OutOfStep);
@@ -363,7 +363,6 @@ impl<P: Parser> Connection<'_, P> {
                 // Flushed, or another server: nothing that was known is sure any more.
                 self.scripts.clear();
             }
-            debug!("error reply");
             match slot.verb {
                 Verb::Multi => self.transaction_refused(),
                 Verb::Exec if without_multi && !slot.orphaned => return Some(Death::OutOfStep),
@@ -430,6 +429,7 @@ impl<P: Parser> Connection<'_, P> {
                 self.begin_transaction();
                 self.database = self.config.database;
                 let now = self.timers.last_received;
+                debug!("reset, handshake begins");
                 self.begin_handshake(now);
             }
             _ => {}
@@ -518,7 +518,9 @@ impl<P: Parser> Connection<'_, P> {
     fn bury(&mut self, death: Death) -> Option<Found> {
         while let Some(&slot) = self.in_flight.front() {
             let ticket = self.in_flight.front_ticket();
-            let mut maybe_executed = self.was_handed_out(slot.start);
+            let unfinished = self.unfinished.is_some() && self.in_flight.len() == 1;
+            // A server executes whole commands only.
+            let mut maybe_executed = self.was_handed_out(slot.start) && !unfinished;
             if slot.queued {
                 // It is EXEC that runs it.
                 maybe_executed &= self.exec_was_handed_out();
@@ -582,12 +584,14 @@ impl<P: Parser> Connection<'_, P> {
         self.need = 1;
         self.expired = 0;
         self.silent = false;
+        self.unfinished = None;
         self.exec_handed_out = None;
         self.handshake.deadline = NEVER;
     }
 
     /// Makes room for the next read.
     pub(super) fn make_room(&mut self) {
+        self.last = None;
         self.receive.consume(core::mem::take(&mut self.release));
         if self.receive.is_empty() {
             self.receive.shrink();

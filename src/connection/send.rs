@@ -10,6 +10,7 @@ use crate::time::{Duration, Instant};
 
 /// What can be said about one command when it is sent.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct SendOptions {
     timeout: Option<Option<Duration>>,
@@ -64,9 +65,25 @@ impl<P: Parser> Connection<'_, P> {
         command: &C,
         options: SendOptions,
     ) -> Result<Ticket, SendError> {
+        self.encode(now, command, options, None)
+    }
+
+    /// Queues a command, or one up to its last argument, of which `open` is the length.
+    #[inline]
+    pub(super) fn encode<C: Command + ?Sized>(
+        &mut self,
+        now: Instant,
+        command: &C,
+        options: SendOptions,
+        open: Option<usize>,
+    ) -> Result<Ticket, SendError> {
         let before = self.transmit.len();
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
-        Encoder::new(&mut self.transmit).command(command)?;
+        let mut encoder = Encoder::new(&mut self.transmit);
+        match open {
+            None => encoder.command(command)?,
+            Some(length) => encoder.begin_command(command, length)?,
+        }
         let timeout = options.timeout.unwrap_or_else(|| match command.patience() {
             Patience::Usual => self.config.command_timeout,
             Patience::Longer(more) => self.config.command_timeout.map(|usual| usual.saturating_add(more)),
@@ -77,7 +94,7 @@ impl<P: Parser> Connection<'_, P> {
             streamed: options.streamed,
             ..Slot::default()
         };
-        let sent = self.admit(before, slot);
+        let sent = self.admit(before, slot, open);
         if sent.is_err() {
             self.transmit.truncate(before);
         }
@@ -85,15 +102,19 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Decides about the command that was appended behind `before`.
-    fn admit(&mut self, before: usize, mut slot: Slot) -> Result<Ticket, SendError> {
+    fn admit(&mut self, before: usize, mut slot: Slot, open: Option<usize>) -> Result<Ticket, SendError> {
         let misuse = |misuse| Err(SendError::Misuse(misuse));
         if matches!(self.phase, Phase::Dead(_)) {
             return misuse(Misuse::Closed);
         }
+        if self.unfinished.is_some() {
+            return misuse(Misuse::Unfinished);
+        }
         let length = self.transmit.len() - before;
         let room = self.room_before_the_wrap();
-        if length > room {
-            return Err(SendError::Capacity(Capacity::Transmit { needed: length, available: room }));
+        let needed = length.saturating_add(open.unwrap_or(0));
+        if needed > room {
+            return Err(SendError::Capacity(Capacity::Transmit { needed, available: room }));
         }
         if self.gate.is_some() && self.transmit.available() < self.handshake_reserve() {
             // Behind the gate there is a handshake to come, which goes out first.
@@ -114,6 +135,9 @@ impl<P: Parser> Connection<'_, P> {
         {
             return misuse(Misuse::NotAlone);
         }
+        if open.is_some() && !(settled && verb == Verb::Ordinary && answer != Answer::Nothing) {
+            return misuse(Misuse::NotInPieces);
+        }
         slot.verb = verb;
         slot.start = self.queued;
         slot.length = length as u32;
@@ -133,6 +157,7 @@ impl<P: Parser> Connection<'_, P> {
             self.silent = true;
             return Ok(Ticket::UNANSWERED);
         }
+        self.unfinished = open;
         slot.behind_silence = core::mem::take(&mut self.silent);
         self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
         Ok(self.in_flight.push(slot))
@@ -215,6 +240,18 @@ impl<P: Parser> Connection<'_, P> {
         true
     }
 
+    /// Like [`discard`](Self::discard), for a command and all that were sent after it: a pipeline that is given up. Of a
+    /// transaction it takes back neither MULTI nor what stands behind it; end it with DISCARD.
+    pub fn discard_from(&mut self, ticket: Ticket) {
+        let Some(position) = self.in_flight.position(ticket) else { return };
+        let mut expired = 0;
+        self.withdraw(position, |slot| {
+            expired += usize::from(core::mem::take(&mut slot.expired));
+            true
+        });
+        self.expired -= expired;
+    }
+
     /// Whether a reply to the command is still to come and somebody waits for it.
     pub fn is_pending(&self, ticket: Ticket) -> bool {
         self.in_flight
@@ -233,6 +270,7 @@ impl<P: Parser> Connection<'_, P> {
         // Bytes of commands that are taken back: all in one pass, moving what stays at most once.
         let (mut removed, mut removed_before_gate) = (0usize, 0usize);
         let mut read = 0;
+        let whole = self.in_flight.len() - usize::from(self.unfinished.is_some());
         for position in position..self.in_flight.len() {
             let Some(slot) = self.in_flight.get_mut(position) else { break };
             let start = slot.start;
@@ -244,7 +282,14 @@ impl<P: Parser> Connection<'_, P> {
             // What other commands depend on stays.
             let alone = matches!(slot.verb, Verb::Ordinary | Verb::ScriptLoad);
             let handed_out_already = is_before(start, handed_out);
-            if over || !alone || slot.queued || slot.behind_silence || slot.void || handed_out_already {
+            if over
+                || !alone
+                || position >= whole
+                || slot.queued
+                || slot.behind_silence
+                || slot.void
+                || handed_out_already
+            {
                 continue;
             }
             let at = start.wrapping_sub(handed_out) as usize + greeting;

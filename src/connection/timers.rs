@@ -4,8 +4,8 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::Verb;
 use super::{Connection, Death, Mode, Phase, TimeoutReason};
 use crate::command::Command;
-use crate::log::debug;
-use crate::resp::{Encoder, Parser, Protocol};
+use crate::log::{debug, warn};
+use crate::resp::{Encoder, Parser};
 use crate::time::Instant;
 
 #[derive(Debug)]
@@ -102,11 +102,13 @@ impl<P: Parser> Connection<'_, P> {
             expired += 1;
             true
         });
+        if expired > 0 {
+            warn!("commands timed out: {}", expired);
+        }
         self.expired += expired;
         self.expired_from = self.in_flight.front_ticket().sequence;
         self.timers.next_deadline = next;
         if self.expired > 0 && self.phase == Phase::Ready {
-            debug!("commands timed out: {}", self.expired);
             self.timers.silent_since = self.timers.silent_since.or(Some(now));
         }
     }
@@ -125,6 +127,6 @@ impl<P: Parser> Connection<'_, P> {
         self.queued = self.queued.wrapping_add(length);
         self.in_flight.push(slot);
         self.timers.silent_since = Some(now);
-        debug!("health check, protocol {}", if self.protocol == Protocol::Resp3 { 3 } else { 2 });
+        debug!("health check: PING");
     }
 }

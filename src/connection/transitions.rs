@@ -28,6 +28,7 @@ const MODES: usize = 7;
 
 /// What a command means for the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) enum Verb {
     /// One reply, no effect on the conversation.
     Ordinary,

@@ -144,6 +144,13 @@ pub struct Reply<'r, 'a> {
     walker: &'r mut Walker<'a>,
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Reply<'_, '_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Reply({})", self.head.kind);
+    }
+}
+
 impl<'r, 'a> Reply<'r, 'a> {
     /// The type of the value.
     #[inline]
@@ -337,6 +344,13 @@ pub struct ReplyElements<'r, 'a> {
     remaining: usize,
     /// Each element is a key and a value in a row.
     in_a_row: bool,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for ReplyElements<'_, '_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "ReplyElements({=usize})", self.remaining);
+    }
 }
 
 impl<'a> ReplyElements<'_, 'a> {

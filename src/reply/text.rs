@@ -21,10 +21,12 @@ use super::{DecodeError, FromReply, Reply};
 /// assert_eq!(info.properties("db0").parse::<u64>("keys"), Some(2));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Info<'a>(&'a str);
 
 /// One field of [`Info`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct InfoField<'a> {
     /// The section as its heading has it, such as `Server`; empty before the first.
     pub section: &'a str,
@@ -101,6 +103,7 @@ impl<'a> FromReply<'a> for Info<'a> {
 /// assert_eq!(worker.parse::<u64>("id"), Some(4));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ClientList<'a>(&'a str);
 
 impl<'a> ClientList<'a> {
@@ -123,6 +126,7 @@ impl<'a> FromReply<'a> for ClientList<'a> {
 
 /// The reply of [CLIENT INFO](https://redis.io/docs/latest/commands/client-info/): one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ClientInfo<'a>(Properties<'a>);
 
 impl<'a> ClientInfo<'a> {
@@ -147,6 +151,7 @@ impl<'a> FromReply<'a> for ClientInfo<'a> {
 ///
 /// What has no `=` is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Properties<'a> {
     rest: &'a str,
     separator: char,

@@ -19,6 +19,7 @@ use crate::storage::{Buffer, Full};
 /// assert_eq!(buffer.filled(), b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n");
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder<'b, 'a> {
     buffer: &'b mut Buffer<'a>,
 }
@@ -54,6 +55,7 @@ impl core::error::Error for EncodeError {}
 
 /// Takes the arguments of one command, its name first; each becomes a bulk string of its own.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ArgumentWriter<'b, 'a> {
     buffer: &'b mut Buffer<'a>,
     count: usize,
@@ -68,6 +70,16 @@ impl ArgumentWriter<'_, '_> {
         self.count += 1;
         if self.missing > 0 || write_bulk(self.buffer, argument).is_err() {
             self.missing += bulk_length(argument.len());
+        }
+    }
+
+    /// Adds the header of an argument whose bytes come later.
+    fn header(&mut self, length: usize) {
+        self.count += 1;
+        let header = bulk_header(length);
+        let bytes = header.bytes.get(header.bytes.len() - header.length..).unwrap_or_default();
+        if self.missing > 0 || self.buffer.append(bytes).is_err() {
+            self.missing += bytes.len();
         }
     }
 
@@ -119,12 +131,33 @@ impl<'b, 'a> Encoder<'b, 'a> {
     /// [`EncodeError`]; the buffer is as before.
     #[inline]
     pub fn command<C: Command + ?Sized>(&mut self, command: &C) -> Result<(), EncodeError> {
+        self.arguments(|writer| command.write_arguments(writer))
+    }
+
+    /// Appends a command up to its last argument, of which only the length is known. Its bytes, and a CRLF behind them,
+    /// are to follow.
+    ///
+    /// # Errors
+    /// [`EncodeError`]; the buffer is as before.
+    pub(crate) fn begin_command<C: Command + ?Sized>(
+        &mut self,
+        command: &C,
+        length: usize,
+    ) -> Result<(), EncodeError> {
+        self.arguments(|writer| {
+            command.write_arguments(writer);
+            writer.header(length);
+        })
+    }
+
+    #[inline]
+    fn arguments(&mut self, write: impl FnOnce(&mut ArgumentWriter<'_, '_>)) -> Result<(), EncodeError> {
         let before = self.buffer.len();
         // The count is not known yet; one digit is right for most commands.
         let header_fits = self.buffer.append(b"*0\r\n").is_ok();
         let missing = if header_fits { 0 } else { 4 };
         let mut writer = ArgumentWriter { buffer: &mut *self.buffer, count: 0, missing };
-        command.write_arguments(&mut writer);
+        write(&mut writer);
         let ArgumentWriter { count, missing, .. } = writer;
         if (1..10).contains(&count) && missing == 0 {
             if let Some(digit) = self.buffer.filled_mut().get_mut(before + 1) {

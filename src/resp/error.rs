@@ -212,6 +212,13 @@ const CODES: [(&str, ErrorCode); 26] = [
     ("CROSSSLOT", ErrorCode::CrossSlot),
 ];
 
+impl ErrorCode {
+    /// The code as it stands on the wire, `WRONGTYPE` say; `other` for one that is not listed.
+    pub(crate) fn name(self) -> &'static str {
+        CODES.iter().find(|(_, code)| *code == self).map_or("other", |(name, _)| *name)
+    }
+}
+
 impl<'a> ErrorReply<'a> {
     /// An error with the text of the wire, code included, type byte and CRLF not.
     pub const fn new(text: &'a [u8]) -> Self {
@@ -298,6 +305,7 @@ mod tests {
     fn every_code_is_found() {
         for (name, code) in CODES {
             assert_eq!(ErrorReply::new(name.as_bytes()).code(), code);
+            assert_eq!(code.name(), name);
         }
     }
 }

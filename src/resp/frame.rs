@@ -63,6 +63,34 @@ pub enum Data<'a> {
     Push(Elements<'a>),
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Data<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Data::Null => defmt::write!(f, "Null"),
+            Data::SimpleString(text) => defmt::write!(f, "SimpleString({=[u8]:a})", text),
+            Data::Error(error) => defmt::write!(f, "Error({})", error),
+            Data::Integer(value) => defmt::write!(f, "Integer({=i64})", value),
+            Data::BulkString(chunks) => defmt::write!(f, "BulkString({})", chunks),
+            Data::VerbatimString { format, text } => {
+                defmt::write!(
+                    f,
+                    "VerbatimString {{ format: {=[u8]:a}, text: {=[u8]:a} }}",
+                    format.as_slice(),
+                    text
+                );
+            }
+            Data::Double(value) => defmt::write!(f, "Double({=f64})", value),
+            Data::Boolean(value) => defmt::write!(f, "Boolean({=bool})", value),
+            Data::BigNumber(digits) => defmt::write!(f, "BigNumber({=str})", digits),
+            Data::Array(elements) => defmt::write!(f, "Array({})", elements),
+            Data::Map(pairs) => defmt::write!(f, "Map({})", pairs),
+            Data::Set(elements) => defmt::write!(f, "Set({})", elements),
+            Data::Push(elements) => defmt::write!(f, "Push({})", elements),
+        }
+    }
+}
+
 impl<'a> Frame<'a> {
     /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame or push. They are not checked
     /// again: of other bytes the accessors give wrong values (never a panic).
@@ -397,6 +425,13 @@ pub struct Chunks<'a> {
     streamed: Option<&'a [u8]>,
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Chunks<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        self.clone().for_each(|chunk| defmt::write!(f, "{=[u8]:a}", chunk));
+    }
+}
+
 impl<'a> Chunks<'a> {
     pub(crate) fn whole(text: &'a [u8]) -> Self {
         Chunks { whole: Some(text), streamed: None }
@@ -457,6 +492,13 @@ pub struct Elements<'a> {
     remaining: usize,
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Elements<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Elements({=usize})", self.remaining);
+    }
+}
+
 impl<'a> Elements<'a> {
     /// The elements of a body that the walker stands behind the head of.
     #[inline]
@@ -487,6 +529,7 @@ impl ExactSizeIterator for Elements<'_> {}
 
 /// The pairs of a map, in wire order.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Pairs<'a>(Elements<'a>);
 
 impl<'a> Iterator for Pairs<'a> {
@@ -508,6 +551,13 @@ impl ExactSizeIterator for Pairs<'_> {}
 pub struct Attributes<'a> {
     rest: &'a [u8],
     pairs: Pairs<'a>,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Attributes<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Attributes {{ pairs: {}, rest: {=[u8]:a} }}", self.pairs, self.rest);
+    }
 }
 
 impl<'a> Iterator for Attributes<'a> {

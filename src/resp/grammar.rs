@@ -16,6 +16,7 @@ use super::Protocol;
 
 /// The pieces that a frame is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Expect {
     TypeByte,
     /// The length and the line end of a string, chunk or aggregate.

@@ -100,6 +100,7 @@ impl Kind {
 
 /// What a parser found in the bytes it was given. Positions count from the first byte of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Progress {
     /// No frame ends in the input. Receive at least `need` more bytes, then parse again.

@@ -25,6 +25,7 @@ use crate::storage::Storage;
 /// assert_eq!(parser.parse(b"*2\r\n:1\r\n$5\r\nhello\r\n+OK"), Ok(Progress::Frame { length: 19, push: false }));
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NomParser<'a> {
     limits: Limits,
     protocol: Protocol,
@@ -53,6 +54,7 @@ pub struct NomParser<'a> {
 
 /// One open aggregate of a [`NomParser`]: what it is, and how much of it has come.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NomLevel {
     aggregate: Aggregate,
     /// Values so far; the pushes among them do not count.
@@ -62,6 +64,7 @@ pub struct NomLevel {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Aggregate {
     /// An array, map or set of so many values, where a pair is two.
     Counted(u32),
@@ -75,6 +78,7 @@ enum Aggregate {
 
 /// A push inside an aggregate, which is an event of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Aside {
     None,
     /// It begins here in the input.

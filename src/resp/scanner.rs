@@ -9,6 +9,7 @@ use crate::storage::Storage;
 
 /// One open aggregate: how many elements are still to come, and of what.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Level {
     /// Values still to come. In a streamed aggregate: how many more may come.
     remaining: u32,
@@ -19,7 +20,13 @@ pub struct Level {
     first: bool,
 }
 
+impl Level {
+    /// A place for an aggregate: what memory for nesting is filled with.
+    pub const EMPTY: Self = Level { remaining: 0, nest: Nest::Root, attributed: false, first: false };
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Nest {
     /// Outside of all aggregates.
     #[default]
@@ -33,6 +40,7 @@ enum Nest {
 
 /// What the next byte is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
     /// A type byte.
     Value,
@@ -62,6 +70,7 @@ enum State {
 
 /// Where in a number line we are. Integers use the first three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Step {
     Start,
     Signed,
@@ -86,6 +95,7 @@ enum Step {
 /// Zero-copy, allocation-free and resumable at every byte: the cost of a reply does not depend on the pieces it comes in.
 /// The nesting stack is lent or growing; a lent one bounds the depth in addition to [`Limits::max_depth`].
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Scanner<'a> {
     limits: Limits,
     protocol: Protocol,

@@ -5,6 +5,7 @@ use super::{Frame, Kind};
 
 /// A piece of a frame: a scalar, or where an aggregate begins or ends.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Token<'a> {
     /// A value that is complete in itself: a string, a number, null.
@@ -32,6 +33,13 @@ pub struct Tokens<'a> {
     rest: &'a [u8],
     /// The length of `rest` where the frame's own value begins; before it stand its attributes.
     value: usize,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Tokens<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Tokens({=[u8]:a})", self.rest);
+    }
 }
 
 impl<'a> Frame<'a> {

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "not every test file uses everything")]
 
+#[cfg(feature = "defmt")]
+pub mod defmt_frames;
 pub mod server;
 
 use redwire::command::Command;

@@ -9,8 +9,7 @@ use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
 use redwire::command::{Arguments, Command, evalsha};
 use redwire::connection::{
-    self as engine, Capacity, CloseReason, Config, Event, FoundEvent, Message, Mode, SendError, SendOptions,
-    Ticket,
+    self as engine, Capacity, CloseReason, Config, Event, Message, Mode, SendError, SendOptions, Ticket,
 };
 use redwire::resp::{ErrorCode, encode};
 use redwire::time;
@@ -276,15 +275,13 @@ impl<C: Connector> Connection<C> {
     /// all the time can be kept from taking the whole time of the loop that way; [`is_drained`](Self::is_drained) says
     /// which connections to come back to.
     pub fn next_event(&mut self, now: Instant) -> Option<Event<'_>> {
-        let found = self.find(now, false)?;
-        Some(self.view(found))
+        if self.find(now, false) { self.view() } else { None }
     }
 
     /// As [`next_event`](Self::next_event), for loops that hand on no events and no timeouts: when there is no event it
     /// tries to read, and does what is due. It never blocks.
     pub fn poll_event(&mut self, now: Instant) -> Option<Event<'_>> {
-        let found = self.find(now, true)?;
-        Some(self.view(found))
+        if self.find(now, true) { self.view() } else { None }
     }
 
     /// The next message of a subscription, if there is one now. It tries to read like [`poll_event`](Self::poll_event), and
@@ -292,14 +289,13 @@ impl<C: Connector> Connection<C> {
     ///
     /// For connections that do nothing but listen: all other events are passed over, and replies with them.
     pub fn get_message(&mut self, now: Instant) -> Option<Message<'_>> {
-        let found = loop {
-            let found = self.find(now, true)?;
-            if found.is_message() {
-                break found;
+        while self.find(now, true) {
+            if self.engine.last_is_message() {
+                break;
             }
-        };
-        match self.engine.found_event(found) {
-            Event::Message(message) => Some(message),
+        }
+        match self.engine.last_event() {
+            Some(Event::Message(message)) => Some(message),
             _ => None,
         }
     }
@@ -393,14 +389,14 @@ impl<C: Connector> Connection<C> {
 
     /// Finds the next event; where there is none, makes some by writing and reading, and if `look`, also where no event of
     /// mio says that this is of use.
-    fn find(&mut self, now: Instant, mut look: bool) -> Option<FoundEvent> {
+    fn find(&mut self, now: Instant, mut look: bool) -> bool {
         self.original = None;
         loop {
-            if let Some(found) = self.engine.find_event() {
+            if self.engine.find_event() {
                 self.drained = false;
-                self.follow(now, found);
-                if self.calls.is_empty() || self.settle(now, found) {
-                    return Some(found);
+                self.follow(now);
+                if self.calls.is_empty() || self.settle(now) {
+                    return true;
                 }
             } else if look {
                 look = false;
@@ -408,29 +404,30 @@ impl<C: Connector> Connection<C> {
                 self.on_ready(true, true);
             } else if !self.turn(now) {
                 self.drained = true;
-                return None;
+                return false;
             }
         }
     }
 
-    fn view(&self, found: FoundEvent) -> Event<'_> {
-        match (self.engine.found_event(found), self.original) {
+    /// The event that was found.
+    fn view(&self) -> Option<Event<'_>> {
+        Some(match (self.engine.last_event()?, self.original) {
             (Event::Reply { frame, .. }, Some(ticket)) => Event::Reply { ticket, frame },
             (Event::Failed { failure, .. }, Some(ticket)) => Event::Failed { ticket, failure },
             (Event::Skipped { length, .. }, ticket @ Some(_)) => Event::Skipped { ticket, length },
             (event, _) => event,
-        }
+        })
     }
 
     /// Does what an event of the engine means for the stream.
-    fn follow(&mut self, now: Instant, found: FoundEvent) {
+    fn follow(&mut self, now: Instant) {
         if self.link != Link::Open {
             return;
         }
         if self.engine.is_idle() {
             // This is the end of the connection: all that was sent has failed before.
             let quit =
-                matches!(self.engine.found_event(found), Event::Closed { reason: CloseReason::Quit, .. });
+                matches!(self.engine.last_event(), Some(Event::Closed { reason: CloseReason::Quit, .. }));
             self.stopped |= quit;
             self.drop_stream();
             let pause = if self.stopped { None } else { now.checked_add(self.backoff.next()) };
@@ -442,12 +439,14 @@ impl<C: Connector> Connection<C> {
     }
 
     /// Whether an event is for the user: false if it says that a script has to be sent whole, and it was.
-    fn settle(&mut self, now: Instant, found: FoundEvent) -> bool {
-        let (ticket, unknown) = match self.engine.found_event(found) {
-            Event::Reply { ticket, frame } => {
+    fn settle(&mut self, now: Instant) -> bool {
+        let (ticket, unknown) = match self.engine.last_event() {
+            Some(Event::Reply { ticket, frame }) => {
                 (ticket, frame.error().is_some_and(|error| error.code() == ErrorCode::NoScript))
             }
-            Event::Failed { ticket, .. } | Event::Skipped { ticket: Some(ticket), .. } => (ticket, false),
+            Some(Event::Failed { ticket, .. } | Event::Skipped { ticket: Some(ticket), .. }) => {
+                (ticket, false)
+            }
             _ => return true,
         };
         let Some(call) = self.calls.take(ticket) else { return true };

@@ -1,0 +1,75 @@
+//! Commands larger than the memory: the last argument is handed over piece by piece, as the transmit buffer empties.
+
+use super::{Connection, SendError, SendOptions, Ticket};
+use crate::command::Command;
+use crate::resp::Parser;
+use crate::time::Instant;
+
+impl<P: Parser> Connection<'_, P> {
+    /// Begins a command whose last argument has `length` bytes, which [`append`](Self::append) takes piece by piece. Until
+    /// all have come nothing else can be sent, and no reply to it comes. To give it up is to [`close`](Self::close) the
+    /// connection: the server waits for the rest.
+    ///
+    /// ```
+    /// # use redwire::connection::{Buffers, Config, Connection};
+    /// # use redwire::time::Instant;
+    /// use redwire::command::cmd;
+    ///
+    /// # let now = Instant::from_micros(0);
+    /// # let config = Config::default().protocol(redwire::resp::Protocol::Resp2).no_library();
+    /// # let mut redis = Connection::new(config, Buffers::growing());
+    /// # redis.connected(now).unwrap();
+    /// # redis.poll_event();
+    /// let ticket = redis.begin(now, &cmd("SET").arg("key"), 10, Default::default()).unwrap();
+    /// assert_eq!(redis.append(b"01234"), 5);
+    /// assert_eq!(redis.append(b"56789"), 5);
+    /// assert_eq!(redis.poll_transmit().unwrap(), b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$10\r\n0123456789\r\n");
+    /// # let _ = ticket;
+    /// ```
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing has changed. [`Misuse::NotInPieces`](super::Misuse::NotInPieces) for commands that change the
+    /// connection, and before the handshake is done.
+    pub fn begin<C: Command + ?Sized>(
+        &mut self,
+        now: Instant,
+        command: &C,
+        length: usize,
+        options: SendOptions,
+    ) -> Result<Ticket, SendError> {
+        let ticket = self.encode(now, command, options, Some(length))?;
+        self.append(&[]);
+        Ok(ticket)
+    }
+
+    /// Takes bytes of the argument that [`begin`](Self::begin) has begun, and says how many: as many as the transmit buffer
+    /// has room for, and none beyond the length. Poll transmit after it.
+    pub fn append(&mut self, bytes: &[u8]) -> usize {
+        const END: &[u8] = b"\r\n";
+        let Some(left) = self.unfinished else { return 0 };
+        // With the last byte its CRLF has to fit.
+        let room = self.transmit.available();
+        let most =
+            if left <= room.saturating_sub(END.len()) { left } else { room.min(left.saturating_sub(1)) };
+        let piece = bytes.get(..most).unwrap_or(bytes);
+        if self.transmit.append(piece).is_err() {
+            return 0;
+        }
+        let mut added = piece.len();
+        self.unfinished = Some(left - piece.len());
+        if left == piece.len() && self.transmit.append(END).is_ok() {
+            added += END.len();
+            self.unfinished = None;
+        }
+        self.queued = self.queued.wrapping_add(added as u32);
+        if let Some(slot) = self.in_flight.back_mut() {
+            slot.length = slot.length.saturating_add(added as u32);
+        }
+        piece.len()
+    }
+
+    /// How many bytes of the argument that [`begin`](Self::begin) has begun are still to come; none if none has.
+    pub fn unfinished(&self) -> Option<usize> {
+        self.unfinished
+    }
+}

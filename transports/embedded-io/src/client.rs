@@ -1,0 +1,522 @@
+//! The blocking client.
+
+use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
+use redwire::connection::{Config, Connection, Message, SendError, SendOptions, Ticket};
+use redwire::reply::FromReply;
+use redwire::resp::{Parser, Scanner};
+use redwire::script::Script;
+use redwire::time::{Duration, Instant};
+
+use crate::session::{Session, Wanted};
+use crate::{Clock, Connector, Error, ErrorKind, Memory};
+
+/// Says without waiting whether a stream has something to be read.
+type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
+
+/// A blocking client over streams of `embedded-io`: one connection, and the caller's memory.
+///
+/// Commands are methods of [`Commands`](redwire::command::Commands), or values to [`execute`](Self::execute). A reply can
+/// be borrowed from the receive buffer (`&str`, `&[u8]`), or put into a number, a `heapless` type or any other.
+///
+/// It connects when it runs its first command, and connects again when the connection was lost before. What was sent is
+/// never sent a second time: when the connection is lost then, [`Error::maybe_executed`] says whether the server may have
+/// seen it.
+///
+/// ```no_run
+/// use redwire_embedded_io::prelude::*;
+/// # fn run<S: embedded_io::Read + embedded_io::Write>(uart: S) -> Result<(), Error> {
+///
+/// let mut memory = StaticBuffers::<512, 256, 8>::new();
+/// let mut redis = Client::new(Line::new(uart), Config::default(), memory.memory(), NoClock);
+/// let boots: i64 = redis.incr("boots")?;
+/// let name: heapless::String<32> = redis.get("name")?;
+/// let place: &str = redis.get("place")?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Deadlines
+///
+/// A read of `embedded-io` waits for as long as it takes. Of the timeouts in [`Config`] the client can take note
+/// - whenever something was read;
+/// - when the stream gives up by itself, with an error of kind `TimedOut` or `Interrupted`;
+/// - at any time [`with_deadlines`](Self::with_deadlines): it then asks the stream whether there is something to be read,
+///   and looks at the clock in between.
+pub struct Client<'b, C: Connector, K, P = Scanner<'b>> {
+    pub(crate) session: Session<'b, P>,
+    connector: C,
+    stream: Option<C::Stream>,
+    clock: K,
+    ready: Option<Ready<C::Stream>>,
+    /// What follows has to go over the connection that is there.
+    pub(crate) pinned: bool,
+}
+
+impl<'b, C: Connector, K: Clock> Client<'b, C, K> {
+    /// A client that connects when it has something to send.
+    pub fn new(connector: C, config: Config<'b>, memory: impl Into<Memory<'b>>, clock: K) -> Self {
+        Self::of(Session::new(config, memory.into()), connector, clock)
+    }
+}
+
+impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
+    /// A client with a parser of the caller's.
+    pub fn with_parser(
+        connector: C,
+        config: Config<'b>,
+        memory: impl Into<Memory<'b>>,
+        clock: K,
+        parser: P,
+    ) -> Self {
+        Self::of(Session::with_parser(config, memory.into(), parser), connector, clock)
+    }
+
+    fn of(session: Session<'b, P>, connector: C, clock: K) -> Self {
+        Client { session, connector, stream: None, clock, ready: None, pinned: false }
+    }
+
+    /// Looks at the clock while it waits, so that a deadline passes when nothing comes.
+    #[must_use]
+    pub fn with_deadlines(mut self) -> Self
+    where
+        C::Stream: ReadReady,
+    {
+        self.ready = Some(C::Stream::read_ready);
+        self
+    }
+
+    /// Connects, unless there is a connection: gets a stream from the connector, and takes it through the handshake.
+    ///
+    /// # Errors
+    /// [`Error`]: there is no stream to be had, or the server refuses.
+    pub fn connect(&mut self) -> Result<(), Error> {
+        if self.is_connected() {
+            return Ok(());
+        }
+        let stream =
+            self.connector.connect().map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
+        self.stream = Some(stream);
+        let now = self.clock.now();
+        self.session.connected(now)?;
+        self.wait(Wanted::Connected, None).map(drop)
+    }
+
+    /// Whether there is a connection, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Ends the connection and gives the stream back to the connector. Nothing is sent to the server.
+    pub fn disconnect(&mut self) {
+        self.session.engine.close();
+        while self.session.engine.poll_event().is_some() {}
+        self.let_go();
+    }
+
+    /// The connector.
+    pub fn connector(&mut self) -> &mut C {
+        &mut self.connector
+    }
+
+    /// The state of the connection.
+    pub fn connection(&self) -> &Connection<'b, P> {
+        &self.session.engine
+    }
+
+    /// Runs a command and reads its reply: as the type that Redis fixes for it, or as any type where it leaves that open.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// let fresh: bool = redis.execute(set("lock", "token").ex(30).nx())?;
+    /// let encoding: &str = redis.execute(cmd("OBJECT").arg("ENCODING").arg("lock"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`]. A command that has no reply, or changes what a connection is (MULTI, MONITOR, CLIENT REPLY), is of kind
+    /// [`ErrorKind::NoReply`].
+    pub fn execute<'c, T, R>(&'c mut self, command: T) -> Result<R, Error>
+    where
+        T: Command,
+        T::Reply: Gives<R>,
+        R: FromReply<'c>,
+    {
+        self.answer(&command, SendOptions::default())?;
+        self.session.reply()
+    }
+
+    /// Calls a script by its digest, and loads it first if the server has not got it.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// let multiply = Script::new("return redis.call('GET', KEYS[1]) * ARGV[1]");
+    /// let ten: i64 = redis.script(&multiply, "foo", 5)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`]; one that the script raised is the server's.
+    pub fn script<'c, A, B, R>(&'c mut self, script: &Script<'_>, keys: A, arguments: B) -> Result<R, Error>
+    where
+        A: Arguments,
+        B: Arguments,
+        R: FromReply<'c>,
+    {
+        let call = command::evalsha(script.digest(), keys, arguments);
+        self.answer(&call, SendOptions::default())?;
+        if self.session.is_no_script() {
+            self.load(script)?;
+            self.answer(&call, SendOptions::default())?;
+        }
+        self.session.reply()
+    }
+
+    /// Hands a script to the server, in pieces if need be.
+    fn load(&mut self, script: &Script<'_>) -> Result<(), Error> {
+        let source = script.source().as_bytes();
+        let mut upload = self.upload(["SCRIPT", "LOAD"], source.len())?;
+        upload.append(source)?;
+        upload.finish()
+    }
+
+    /// Subscribes to a channel, or several, and waits for the confirmation. The messages are for
+    /// [`get_message`](Self::get_message).
+    ///
+    /// [SUBSCRIBE](https://redis.io/docs/latest/commands/subscribe/), Redis 2.0.0. Under RESP2 a subscriber can run no other
+    /// commands; under RESP3 (Redis 6.0) it can.
+    ///
+    /// # Errors
+    /// [`Error`]; of kind [`ErrorKind::Capacity`] if there is no room for the names, to which nothing was subscribed then.
+    pub fn subscribe<A: Arguments>(&mut self, channels: A) -> Result<(), Error> {
+        self.confirmed(&command::subscribe(channels))
+    }
+
+    /// Subscribes to all channels that match a pattern, or one of several.
+    ///
+    /// [PSUBSCRIBE](https://redis.io/docs/latest/commands/psubscribe/), Redis 2.0.0.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn psubscribe<A: Arguments>(&mut self, patterns: A) -> Result<(), Error> {
+        self.confirmed(&command::psubscribe(patterns))
+    }
+
+    /// Subscribes to a shard channel, or several.
+    ///
+    /// [SSUBSCRIBE](https://redis.io/docs/latest/commands/ssubscribe/), Redis 7.0.0.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn ssubscribe<A: Arguments>(&mut self, channels: A) -> Result<(), Error> {
+        self.confirmed(&command::ssubscribe(channels))
+    }
+
+    /// Ends the subscription to a channel, to several, or with `()` to all.
+    ///
+    /// [UNSUBSCRIBE](https://redis.io/docs/latest/commands/unsubscribe/), Redis 2.0.0.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn unsubscribe<A: Arguments>(&mut self, channels: A) -> Result<(), Error> {
+        self.confirmed(&command::unsubscribe(channels))
+    }
+
+    /// Ends the subscription to a pattern, to several, or with `()` to all.
+    ///
+    /// [PUNSUBSCRIBE](https://redis.io/docs/latest/commands/punsubscribe/), Redis 2.0.0.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn punsubscribe<A: Arguments>(&mut self, patterns: A) -> Result<(), Error> {
+        self.confirmed(&command::punsubscribe(patterns))
+    }
+
+    /// Ends the subscription to a shard channel, to several, or with `()` to all.
+    ///
+    /// [SUNSUBSCRIBE](https://redis.io/docs/latest/commands/sunsubscribe/), Redis 7.0.0.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn sunsubscribe<A: Arguments>(&mut self, channels: A) -> Result<(), Error> {
+        self.confirmed(&command::sunsubscribe(channels))
+    }
+
+    fn confirmed<T: Command>(&mut self, command: &T) -> Result<(), Error> {
+        self.answer(command, SendOptions::default())?;
+        match self.session.reply() {
+            // The confirmation is no reply; an error is one.
+            Err(Error { kind: ErrorKind::NoReply, .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The next message, for which it waits so long at most: for that the client has to be one
+    /// [`with_deadlines`](Self::with_deadlines), or else it waits until something comes. None if there is none by then, and
+    /// at once when nothing is subscribed to.
+    ///
+    /// When the connection is lost that is an error, and what is published from then on is lost until the next call, which
+    /// connects and subscribes again.
+    ///
+    /// # Errors
+    /// [`Error`]; of kind [`ErrorKind::MessagesLost`] if messages did not fit into the memory for them.
+    pub fn get_message(&mut self, timeout: Duration) -> Result<Option<Message<'_>>, Error> {
+        if let Some(waiting) = self.session.waiting_message() {
+            return waiting.map(|()| self.session.message());
+        }
+        if !self.session.is_subscribed() {
+            return Ok(None);
+        }
+        self.connect()?;
+        let until = self.clock.now() + timeout;
+        let found = self.wait(Wanted::Message, Some(until))?;
+        Ok(if found { self.session.message() } else { None })
+    }
+
+    /// The next message if it is there already. It never waits for the server, and never connects: without a connection
+    /// call [`connect`](Self::connect), which subscribes again.
+    ///
+    /// # Errors
+    /// As [`get_message`](Self::get_message).
+    pub fn poll_message(&mut self) -> Result<Option<Message<'_>>, Error>
+    where
+        C::Stream: ReadReady,
+    {
+        if let Some(waiting) = self.session.waiting_message() {
+            return waiting.map(|()| self.session.message());
+        }
+        loop {
+            if let Some(found) = self.session.take(Wanted::Message) {
+                if found.is_err() {
+                    self.let_go();
+                }
+                return found.map(|()| self.session.message());
+            }
+            let now = self.clock.now();
+            self.session.engine.handle_timeout(now);
+            let Some(stream) = &mut self.stream else { return Ok(None) };
+            match stream.read_ready() {
+                Ok(true) => self.read(),
+                Ok(false) if self.session.engine.poll_transmit().is_none() => return Ok(None),
+                // The question whether the server is still there.
+                Ok(false) => self.flush(),
+                Err(error) => self.session.broken(Some(error.kind())),
+            }
+        }
+    }
+
+    /// Sends a command and waits for what answers it, which is the engine's last event then.
+    #[inline]
+    pub(crate) fn answer<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
+    where
+        T: Command + ?Sized,
+    {
+        let ticket = self.send(command, options)?;
+        self.admitted(ticket)
+    }
+
+    #[inline(never)]
+    fn admitted(&mut self, ticket: Ticket) -> Result<Ticket, Error> {
+        let admitted = self.session.admit(ticket);
+        match admitted {
+            Ok(ticket) => self.wait(Wanted::Answer(ticket), None).map(|_| ticket),
+            Err(_) => {
+                self.disconnect();
+                admitted
+            }
+        }
+    }
+
+    /// Sends a command over a connection that is there, behind replies that nobody waits for.
+    pub(crate) fn send<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
+    where
+        T: Command + ?Sized,
+    {
+        self.prepare()?;
+        loop {
+            let now = self.clock.now();
+            match self.session.engine.send_with(now, command, options) {
+                Ok(ticket) => return Ok(ticket),
+                Err(error) => self.make_room(error)?,
+            }
+        }
+    }
+
+    /// Makes sure that there is a connection. One that has ended while nobody looked is found out before anything is sent.
+    #[inline(never)]
+    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
+        self.catch_up();
+        if self.pinned && !self.is_connected() {
+            return Err(Error::new(ErrorKind::Disconnected(None)));
+        }
+        self.connect()
+    }
+
+    /// Works through what has come in the meantime, if that can be done without waiting.
+    fn catch_up(&mut self) {
+        while let (Some(ready), Some(stream)) = (self.ready, &mut self.stream) {
+            match ready(stream) {
+                Ok(true) => self.read(),
+                Ok(false) => return,
+                Err(error) => self.session.broken(Some(error.kind())),
+            }
+            if self.session.take(Wanted::Nothing).is_some() {
+                self.let_go();
+            }
+        }
+    }
+
+    /// A command found no room: waits for the replies that are due, which nobody waits for, until there is some.
+    #[inline(never)]
+    fn make_room(&mut self, error: SendError) -> Result<(), Error> {
+        if !matches!(error, SendError::Capacity(_)) || self.session.engine.in_flight() == 0 {
+            return Err(error.into());
+        }
+        self.turn(None);
+        match self.session.take(Wanted::Nothing) {
+            None => Ok(()),
+            Some(over) => {
+                self.let_go();
+                over
+            }
+        }
+    }
+
+    /// Waits for an event until a moment; false if it has not come by then.
+    #[inline(never)]
+    pub(crate) fn wait(&mut self, wanted: Wanted, until: Option<Instant>) -> Result<bool, Error> {
+        let mut passed = false;
+        loop {
+            match self.session.take(wanted) {
+                Some(Ok(())) => return Ok(true),
+                Some(Err(error)) => {
+                    if self.session.engine.is_idle() {
+                        self.let_go();
+                    }
+                    return Err(error);
+                }
+                None if passed => return Ok(false),
+                None => passed = self.turn(until),
+            }
+        }
+    }
+
+    /// Writes what is to be written, then reads once. True if the moment passed before there was something to be read.
+    fn turn(&mut self, until: Option<Instant>) -> bool {
+        self.flush();
+        while let (Some(ready), Some(stream)) = (self.ready, &mut self.stream) {
+            match ready(stream) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => {
+                    self.session.broken(Some(error.kind()));
+                    return false;
+                }
+            }
+            let now = self.clock.now();
+            if self.session.engine.poll_timeout().is_some_and(|(due, _)| due <= now) {
+                self.session.engine.handle_timeout(now);
+                return false;
+            }
+            if until.is_some_and(|until| until <= now) {
+                return true;
+            }
+        }
+        self.read();
+        until.is_some_and(|until| until <= self.clock.now())
+    }
+
+    /// Writes all that is to be written.
+    pub(crate) fn flush(&mut self) {
+        let Some(stream) = &mut self.stream else { return self.session.broken(None) };
+        let mut written = false;
+        while let Some(bytes) = self.session.engine.poll_transmit() {
+            match stream.write(bytes) {
+                Ok(0) => return self.session.broken(Some(embedded_io::ErrorKind::WriteZero)),
+                Ok(count) => self.session.engine.transmitted(count),
+                Err(error) if gave_up(error.kind()) => {
+                    let now = self.clock.now();
+                    self.session.engine.handle_timeout(now);
+                }
+                Err(error) => return self.session.broken(Some(error.kind())),
+            }
+            written = true;
+        }
+        if written && let Err(error) = stream.flush() {
+            self.session.broken(Some(error.kind()));
+        }
+    }
+
+    /// Reads once, and waits for it.
+    fn read(&mut self) {
+        let Some(stream) = &mut self.stream else { return self.session.broken(None) };
+        let result = stream.read(self.session.engine.receive_buffer());
+        let now = self.clock.now();
+        match result {
+            Ok(0) => self.session.broken(None),
+            Ok(count) => self.session.engine.received(now, count),
+            Err(error) if gave_up(error.kind()) => {}
+            Err(error) => self.session.broken(Some(error.kind())),
+        }
+        self.session.engine.handle_timeout(now);
+    }
+
+    /// Gives the stream back.
+    fn let_go(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.connector.disconnect(stream);
+        }
+    }
+
+    pub(crate) fn now(&mut self) -> Instant {
+        self.clock.now()
+    }
+}
+
+/// Whether a stream has only waited for too long.
+fn gave_up(kind: embedded_io::ErrorKind) -> bool {
+    matches!(kind, embedded_io::ErrorKind::TimedOut | embedded_io::ErrorKind::Interrupted)
+}
+
+/// Shows the name alone: what is in the buffers is long, and may be secret.
+macro_rules! debug {
+    ($($name:ident)*) => {$(
+        impl<C: Connector, K: Clock, P: Parser> core::fmt::Debug for $name<'_, '_, C, K, P> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+pub(crate) use debug;
+
+impl<C: Connector, K, P: Parser> core::fmt::Debug for Client<'_, C, K, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Client").field("mode", &self.session.engine.mode()).finish_non_exhaustive()
+    }
+}
+
+impl<C: Connector, K: Clock, P: Parser> Executor for &mut Client<'_, C, K, P> {
+    type Output<R> = Result<R, Error>;
+
+    fn run<T, R>(self, command: T) -> Result<R, Error>
+    where
+        T: Command<Reply = Fixed<R>>,
+        R: for<'a> FromReply<'a>,
+    {
+        self.execute(command)
+    }
+}
+
+impl<'c, C: Connector, K: Clock, P: Parser, R: FromReply<'c>> ExecutorAs<R> for &'c mut Client<'_, C, K, P> {
+    fn run_as<T>(self, command: T) -> Result<R, Error>
+    where
+        T: Command<Reply = Open>,
+    {
+        self.execute(command)
+    }
+}

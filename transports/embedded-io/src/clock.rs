@@ -1,0 +1,44 @@
+//! The time, as the caller's clock tells it.
+
+use core::task::Waker;
+
+use redwire::time::Instant;
+
+/// A clock. Any closure that gives the time is one:
+///
+/// ```
+/// use redwire_embedded_io::{Clock, Instant};
+///
+/// let start = std::time::Instant::now();
+/// let mut clock = move || Instant::from_micros(start.elapsed().as_micros() as u64);
+/// assert!(clock.now() <= clock.now());
+/// ```
+pub trait Clock {
+    /// The time since a start that the clock chooses. It never goes back.
+    fn now(&mut self) -> Instant;
+
+    /// Wakes a task of the async client at a moment, or soon after it. Each call replaces the one before.
+    ///
+    /// A clock that does not do it is a clock all the same: a deadline that has passed is then noticed when something else
+    /// wakes the task.
+    fn wake_at(&mut self, moment: Instant, waker: &Waker) {
+        let _ = (moment, waker);
+    }
+}
+
+impl<F: FnMut() -> Instant> Clock for F {
+    fn now(&mut self) -> Instant {
+        self()
+    }
+}
+
+/// The clock of a device without one: time stands still, and no deadline ever passes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct NoClock;
+
+impl Clock for NoClock {
+    fn now(&mut self) -> Instant {
+        Instant::from_micros(0)
+    }
+}

@@ -1,0 +1,119 @@
+//! Where streams come from: the caller's part of connecting and connecting again.
+
+use embedded_io::{Error, Read, Write};
+
+/// Gives the blocking client its streams. Any closure that gives a `Result` with a stream is one.
+///
+/// The client asks for a stream when it has none and something is to be sent. What a stream cannot say itself a connector
+/// can: bring a modem up, look a name up, pause before the next attempt.
+pub trait Connector {
+    /// A stream to the server.
+    type Stream: Read + Write;
+    /// Why there is none.
+    type Error: Error;
+
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// The caller of the client gets the kind of it as [`ErrorKind::Connect`](crate::ErrorKind::Connect).
+    fn connect(&mut self) -> Result<Self::Stream, Self::Error>;
+
+    /// Takes a stream back that has ended, or that the client gives up. Close it, so that the server notices.
+    fn disconnect(&mut self, stream: Self::Stream) {
+        drop(stream);
+    }
+}
+
+impl<F, S, E> Connector for F
+where
+    F: FnMut() -> Result<S, E>,
+    S: Read + Write,
+    E: Error,
+{
+    type Stream = S;
+    type Error = E;
+
+    fn connect(&mut self) -> Result<S, E> {
+        self()
+    }
+}
+
+/// Gives the async client its streams.
+#[allow(async_fn_in_trait, reason = "executors for devices run tasks that do not move between threads")]
+pub trait AsyncConnector {
+    /// A stream to the server.
+    type Stream: embedded_io_async::Read + embedded_io_async::Write;
+    /// Why there is none.
+    type Error: Error;
+
+    /// Whether `read` and `write` of the stream may be given up on the way without losing or sending a byte ("side-effect-
+    /// free on cancel" in the words of `embedded-io-async`). A stream's documentation says so: those of sockets and of
+    /// buffered UARTs do, those that hand the caller's memory to a DMA controller do not.
+    ///
+    /// If not, an async call that is dropped while a byte is on its way ends the connection, and the next call says so.
+    const CANCEL_SAFE: bool;
+
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// The caller of the client gets the kind of it as [`ErrorKind::Connect`](crate::ErrorKind::Connect).
+    async fn connect(&mut self) -> Result<Self::Stream, Self::Error>;
+
+    /// Takes a stream back that has ended, or that the client gives up.
+    fn disconnect(&mut self, stream: Self::Stream) {
+        drop(stream);
+    }
+}
+
+/// The connector of a stream that is always there, such as a serial line.
+///
+/// Behind a lost connection the line is used again as it is. What the server has sent before that and has not been read
+/// has to be gone by then: let the other end of the line open a new connection, or drain the line.
+#[derive(Debug, Clone)]
+pub struct Line<S> {
+    stream: Option<S>,
+}
+
+impl<S> Line<S> {
+    /// A connector that gives this stream, and gets it back.
+    pub const fn new(stream: S) -> Self {
+        Line { stream: Some(stream) }
+    }
+
+    /// The stream, while no client has it.
+    pub const fn stream(&mut self) -> Option<&mut S> {
+        self.stream.as_mut()
+    }
+}
+
+/// A line is given to one client at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct InUse;
+
+impl core::fmt::Display for InUse {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the line is in use")
+    }
+}
+
+impl core::error::Error for InUse {}
+
+impl Error for InUse {
+    fn kind(&self) -> embedded_io::ErrorKind {
+        embedded_io::ErrorKind::AddrInUse
+    }
+}
+
+impl<S: Read + Write> Connector for Line<S> {
+    type Stream = S;
+    type Error = InUse;
+
+    fn connect(&mut self) -> Result<S, InUse> {
+        self.stream.take().ok_or(InUse)
+    }
+
+    fn disconnect(&mut self, stream: S) {
+        self.stream = Some(stream);
+    }
+}

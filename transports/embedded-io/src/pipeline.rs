@@ -1,0 +1,327 @@
+//! Commands that are sent together, and whose replies are read together.
+
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
+use redwire::connection::Misuse;
+use redwire::reply::FromReply;
+use redwire::resp::{ArgumentWriter, Parser};
+
+use crate::batch::Batch;
+use crate::replies::FromReplies;
+use crate::session::Wanted;
+use crate::{Client, Clock, Connector, Error, ErrorKind};
+
+impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
+    /// A pipeline: commands that are sent together, and whose replies are read together. All of them have to fit into the
+    /// transmit buffer, and into the table of commands in flight.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// let (hits, _, name): (i64, bool, Option<heapless::String<16>>) =
+    ///     redis.pipeline().incr("hits").expire("hits", 60).get("name").execute()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pipeline(&mut self) -> Pipeline<'_, 'b, C, K, P> {
+        Pipeline { client: self, batch: Batch::default() }
+    }
+
+    /// A pipeline that is a transaction: its commands are executed all at once, with none of others in between, or, when
+    /// one is refused while it is queued, not at all.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// let (boots, _): (i64, ()) = redis.atomic().incr("boots").lpush("log", "booted").execute()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn atomic(&mut self) -> Pipeline<'_, 'b, C, K, P> {
+        let mut pipeline = self.pipeline();
+        pipeline.begin();
+        pipeline
+    }
+
+    /// Reads, then writes, as if nobody else did in between: runs `body` while `keys` are watched, and again when one of
+    /// them has changed before the transaction was executed.
+    ///
+    /// Commands on the transaction run at once. Those on its [`multi`](Transaction::multi) are queued, and executed when
+    /// `body` returns `Ok`.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// let next = redis.transaction(["seq"], |tx| {
+    ///     let next = tx.get::<Option<u64>>("seq")?.unwrap_or(0) + 1;
+    ///     tx.multi().set("seq", next);
+    ///     Ok(next)
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// That of `body`, after which nothing is executed and no key is watched. When the connection is lost, `body` is not
+    /// run again of itself, and [`Error::maybe_executed`] says whether the transaction may have been executed.
+    pub fn transaction<A: Arguments, T>(
+        &mut self,
+        keys: A,
+        mut body: impl FnMut(&mut Transaction<'_, 'b, C, K, P>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        loop {
+            let watch = command::watch(Lent(&keys));
+            self.pinned = false;
+            let begun = if keys.count() > 0 { self.execute(watch) } else { self.prepare() };
+            begun?;
+            // What is sent from now on must not go over another connection.
+            self.pinned = true;
+            let mut transaction = Transaction { client: self, batch: Batch::default(), executed: false };
+            let result = body(&mut transaction);
+            let result = transaction.finish(result);
+            self.pinned = false;
+            match result {
+                Err(Error { kind: ErrorKind::Conflict, .. }) => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn add<T: Command>(&mut self, batch: &mut Batch, command: &T) {
+        self.begin_batch(batch);
+        let now = self.now();
+        batch.add(&mut self.session, now, command);
+    }
+
+    /// Makes sure that there is a connection before the first command is queued.
+    fn begin_batch(&mut self, batch: &mut Batch) {
+        if batch.is_empty()
+            && let Err(error) = self.prepare()
+        {
+            batch.fail(error);
+        }
+    }
+
+    /// Writes a batch and reads its replies.
+    fn run<T: FromReplies>(&mut self, batch: &mut Batch) -> Result<T, Error> {
+        let now = self.now();
+        let mut collector = batch.close::<P, T>(&mut self.session, now)?;
+        while !collector.is_complete() {
+            match self.wait(Wanted::AnyAnswer, None) {
+                Ok(_) => collector.take(&self.session),
+                // It was skipped; the others follow.
+                Err(error) if matches!(error.kind, ErrorKind::TooLarge(_)) => collector.skip(error),
+                Err(error) => {
+                    collector.give_up(&mut self.session, now);
+                    return Err(error);
+                }
+            }
+        }
+        collector.finish()
+    }
+}
+
+/// Arguments that are lent.
+struct Lent<'a, A>(&'a A);
+
+impl<A: Arguments> Arguments for Lent<'_, A> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        self.0.write_arguments(out);
+    }
+
+    fn count(&self) -> usize {
+        self.0.count()
+    }
+}
+
+/// Commands that are sent together when [`execute`](Self::execute) is called, from [`Client::pipeline`] and
+/// [`Client::atomic`].
+///
+/// Each is encoded where it will be sent from, and takes no other memory. To drop the pipeline is to take all of them
+/// back.
+#[must_use = "a pipeline sends nothing until it is executed"]
+pub struct Pipeline<'c, 'b, C: Connector, K: Clock, P: Parser> {
+    client: &'c mut Client<'b, C, K, P>,
+    batch: Batch,
+}
+
+impl<C: Connector, K: Clock, P: Parser> Pipeline<'_, '_, C, K, P> {
+    fn begin(&mut self) {
+        self.client.begin_batch(&mut self.batch);
+        let now = self.client.now();
+        self.batch.begin(&mut self.client.session, now);
+    }
+
+    /// Adds a command with options, or one that no method knows.
+    pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
+        self.client.add(&mut self.batch, &command);
+        self
+    }
+
+    /// How many commands are queued.
+    pub fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Whether no command is queued.
+    pub fn is_empty(&self) -> bool {
+        self.batch.len() == 0
+    }
+
+    /// Sends the commands, reads all replies, and gives them as a `T`: a tuple with a type for each reply, an array or
+    /// `heapless::Vec` with one type for all, or `()` when it is enough that no command failed.
+    ///
+    /// The pipeline is empty afterwards. An empty one sends nothing.
+    ///
+    /// # Errors
+    /// The first error among the replies, unless `T` takes it as a value: the other commands have been executed all the
+    /// same, and [`Error::position`] tells which it was. In an atomic pipeline of which a command is refused while it is
+    /// queued, nothing is executed: that is of kind [`ErrorKind::Aborted`]. When the number of commands is not that of the
+    /// types, or one did not fit, nothing is sent.
+    pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
+        self.client.run(&mut self.batch)
+    }
+}
+
+impl<C: Connector, K: Clock, P: Parser> Drop for Pipeline<'_, '_, C, K, P> {
+    fn drop(&mut self) {
+        let now = self.client.now();
+        self.batch.give_up(&mut self.client.session, now);
+    }
+}
+
+/// What [`Client::transaction`] hands to its closure: a connection on which keys are watched.
+///
+/// Commands on it run at once, to read what the transaction depends on. Commands on its [`multi`](Self::multi) are queued.
+pub struct Transaction<'c, 'b, C: Connector, K: Clock, P: Parser> {
+    client: &'c mut Client<'b, C, K, P>,
+    batch: Batch,
+    executed: bool,
+}
+
+impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
+    /// Runs a command at once, and reads its reply.
+    ///
+    /// # Errors
+    /// As [`Client::execute`]; behind [`multi`](Self::multi) of kind [`ErrorKind::Misuse`].
+    pub fn execute<'c, T, R>(&'c mut self, command: T) -> Result<R, Error>
+    where
+        T: Command,
+        T::Reply: Gives<R>,
+        R: FromReply<'c>,
+    {
+        if !self.batch.is_empty() {
+            return Err(Error::new(ErrorKind::Misuse(Misuse::InTransaction)));
+        }
+        self.client.execute(command)
+    }
+
+    /// Where commands are queued to be executed all at once, if no watched key has changed by then.
+    pub fn multi(&mut self) -> Queue<'_, 'b, C, K, P> {
+        if self.executed {
+            self.batch.fail(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        }
+        self.client.begin_batch(&mut self.batch);
+        let now = self.client.now();
+        self.batch.begin(&mut self.client.session, now);
+        Queue { client: self.client, batch: &mut self.batch, executed: &mut self.executed }
+    }
+
+    /// Ends it: executes what is queued, or forgets the watched keys.
+    fn finish<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
+        let result = match result {
+            Ok(value) if !self.batch.is_untouched() => self.client.run::<()>(&mut self.batch).map(|()| value),
+            result => {
+                let now = self.client.now();
+                self.batch.give_up(&mut self.client.session, now);
+                result
+            }
+        };
+        if self.client.session.engine.is_watching() && self.client.execute(command::unwatch()).is_err() {
+            // The keys must not be watched any more when the connection is used for something else.
+            self.client.disconnect();
+        }
+        result
+    }
+}
+
+/// The commands of a transaction, to be executed all at once if no watched key has changed.
+pub struct Queue<'t, 'b, C: Connector, K: Clock, P: Parser> {
+    client: &'t mut Client<'b, C, K, P>,
+    batch: &'t mut Batch,
+    executed: &'t mut bool,
+}
+
+impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
+    /// Adds a command with options, or one that no method knows.
+    pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
+        self.client.add(self.batch, &command);
+        self
+    }
+
+    /// Executes the commands, and gives their replies as [`Pipeline::execute`] does.
+    ///
+    /// Hand the error on when it fails: one of kind [`ErrorKind::Conflict`] makes [`Client::transaction`] start over.
+    ///
+    /// # Errors
+    /// As [`Pipeline::execute`].
+    pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
+        *self.executed = true;
+        self.client.run(self.batch)
+    }
+}
+
+macro_rules! executors {
+    ($($name:ident)*) => {$(
+        impl<C: Connector, K: Clock, P: Parser> Executor for &mut $name<'_, '_, C, K, P> {
+            type Output<R> = Self;
+
+            fn run<T, R>(self, command: T) -> Self
+            where
+                T: Command<Reply = Fixed<R>>,
+                R: for<'a> FromReply<'a>,
+            {
+                self.add(command)
+            }
+        }
+
+        impl<C: Connector, K: Clock, P: Parser> ExecutorAs<()> for &mut $name<'_, '_, C, K, P> {
+            fn run_as<T>(self, command: T) -> Self
+            where
+                T: Command<Reply = Open>,
+            {
+                self.add(command)
+            }
+        }
+    )*};
+}
+
+executors!(Pipeline Queue);
+
+impl<C: Connector, K: Clock, P: Parser> Executor for &mut Transaction<'_, '_, C, K, P> {
+    type Output<R> = Result<R, Error>;
+
+    fn run<T, R>(self, command: T) -> Result<R, Error>
+    where
+        T: Command<Reply = Fixed<R>>,
+        R: for<'a> FromReply<'a>,
+    {
+        self.execute(command)
+    }
+}
+
+impl<'c, C, K, P, R> ExecutorAs<R> for &'c mut Transaction<'_, '_, C, K, P>
+where
+    C: Connector,
+    K: Clock,
+    P: Parser,
+    R: FromReply<'c>,
+{
+    fn run_as<T>(self, command: T) -> Result<R, Error>
+    where
+        T: Command<Reply = Open>,
+    {
+        self.execute(command)
+    }
+}
+
+crate::client::debug!(Pipeline Transaction Queue);

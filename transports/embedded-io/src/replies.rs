@@ -1,0 +1,103 @@
+//! The replies of a pipeline as one Rust type.
+
+use redwire::reply::{DecodeError, FromReply};
+use redwire::resp::Frame;
+
+/// What the replies of a pipeline can be read as: tuples of up to eight types, one for each reply; `heapless::Vec` and
+/// arrays, with one type for all; `()` for any number of which none is an error.
+///
+/// Each reply is read when it comes, and its bytes make room for the next one. So the types own what they hold: numbers,
+/// `heapless` types, `Option` and `Result` of such, with [`ServerError`](crate::ServerError) as the error.
+pub trait FromReplies: Sized {
+    /// How many replies it takes; `None` for any number.
+    const COUNT: Option<u16>;
+
+    /// What has come of it so far.
+    type Partial: Default;
+
+    /// Reads the reply at a position, the first is 0.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: the server's own, or that the reply is of another type.
+    fn read<'a>(partial: &mut Self::Partial, position: u16, reply: Frame<'a>) -> Result<(), DecodeError<'a>>;
+
+    /// The whole, if all of it has come.
+    fn finish(partial: Self::Partial) -> Option<Self>;
+}
+
+impl FromReplies for () {
+    const COUNT: Option<u16> = None;
+    type Partial = ();
+
+    fn read<'a>((): &mut (), _: u16, reply: Frame<'a>) -> Result<(), DecodeError<'a>> {
+        reply.decode()
+    }
+
+    fn finish((): ()) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl<T: for<'a> FromReply<'a>, const N: usize> FromReplies for heapless::Vec<T, N> {
+    const COUNT: Option<u16> = None;
+    type Partial = heapless::Vec<T, N>;
+
+    fn read<'a>(partial: &mut Self::Partial, _: u16, reply: Frame<'a>) -> Result<(), DecodeError<'a>> {
+        use redwire::reply::{Mismatch, MismatchReason};
+        let value = reply.decode()?;
+        partial.push(value).map_err(|_| {
+            Mismatch::new("fewer replies", reply.kind(), MismatchReason::Capacity).value(N as i64).into()
+        })
+    }
+
+    fn finish(partial: Self::Partial) -> Option<Self> {
+        Some(partial)
+    }
+}
+
+impl<T: for<'a> FromReply<'a>, const N: usize> FromReplies for [T; N] {
+    const COUNT: Option<u16> = Some(N as u16);
+    type Partial = heapless::Vec<T, N>;
+
+    fn read<'a>(partial: &mut Self::Partial, position: u16, reply: Frame<'a>) -> Result<(), DecodeError<'a>> {
+        <heapless::Vec<T, N>>::read(partial, position, reply)
+    }
+
+    fn finish(partial: Self::Partial) -> Option<Self> {
+        partial.into_array().ok()
+    }
+}
+
+macro_rules! tuples {
+    ($($name:ident $index:tt)+) => {
+        impl<$($name: for<'a> FromReply<'a>),+> FromReplies for ($($name,)+) {
+            const COUNT: Option<u16> = Some([$($index),+].len() as u16);
+            type Partial = ($(Option<$name>,)+);
+
+            fn read<'a>(
+                partial: &mut Self::Partial,
+                position: u16,
+                reply: Frame<'a>,
+            ) -> Result<(), DecodeError<'a>> {
+                match position {
+                    $($index => partial.$index = Some(reply.decode()?),)+
+                    _ => {}
+                }
+                Ok(())
+            }
+
+            fn finish(partial: Self::Partial) -> Option<Self> {
+                Some(($(partial.$index?,)+))
+            }
+        }
+    };
+}
+
+tuples!(A 0);
+tuples!(A 0 B 1);
+tuples!(A 0 B 1 C 2);
+tuples!(A 0 B 1 C 2 D 3);
+tuples!(A 0 B 1 C 2 D 3 E 4);
+tuples!(A 0 B 1 C 2 D 3 E 4 F 5);
+tuples!(A 0 B 1 C 2 D 3 E 4 F 5 G 6);
+tuples!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7);

@@ -1,0 +1,196 @@
+//! Values larger than the memory: read in pieces, and written from pieces.
+
+use embedded_io::ErrorType;
+use redwire::command::Command;
+use redwire::connection::{Event, SendOptions, Ticket};
+use redwire::reply::FromReply;
+use redwire::resp::Parser;
+
+use crate::session::Wanted;
+use crate::{Client, Clock, Connector, Error, ErrorKind};
+
+impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
+    /// Runs a command whose reply is a string of any length, and gives it in pieces, each at most as large as the receive
+    /// buffer. `None` if the reply is null.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>, flash: &mut [u8]) -> Result<(), Error> {
+    /// let mut written = 0;
+    /// if let Some(mut firmware) = redis.download(get("firmware"))? {
+    ///     while let Some(piece) = firmware.next()? {
+    ///         // Write it somewhere.
+    ///         written += piece.len();
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`]; of kind [`ErrorKind::Mismatch`] if the reply is no string.
+    pub fn download<T: Command>(&mut self, command: T) -> Result<Option<Download<'_, 'b, C, K, P>>, Error> {
+        let ticket = self.answer(&command, SendOptions::default().streamed())?;
+        match self.session.engine.last_event() {
+            Some(Event::Chunk { .. } | Event::ChunksEnd { .. }) => {}
+            Some(Event::Reply { frame, .. }) if frame.is_null() => return Ok(None),
+            // An error, or what is no string.
+            _ => return self.session.reply::<&str>().and(Err(Error::new(ErrorKind::NoReply))),
+        }
+        Ok(Some(Download { client: self, ticket, first: true, done: false }))
+    }
+
+    /// Begins a command whose last argument has `length` bytes, which are handed over in pieces.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>, samples: &[[u8; 64]; 1000]) -> Result<(), Error> {
+    /// let mut upload = redis.upload(cmd("SET").arg("samples"), 64 * 1000)?;
+    /// for piece in samples {
+    ///     upload.append(piece)?;
+    /// }
+    /// upload.finish::<()>()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`]; of kind [`ErrorKind::Misuse`] for commands that change the connection.
+    pub fn upload<T: Command>(
+        &mut self,
+        command: T,
+        length: usize,
+    ) -> Result<Upload<'_, 'b, C, K, P>, Error> {
+        self.prepare()?;
+        let now = self.now();
+        let ticket = self.session.engine.begin(now, &command, length, SendOptions::default())?;
+        Ok(Upload { client: self, ticket })
+    }
+}
+
+/// A reply in pieces, from [`Client::download`].
+///
+/// To drop it is to discard what is left of the reply; the connection stays in step.
+pub struct Download<'c, 'b, C: Connector, K: Clock, P: Parser> {
+    client: &'c mut Client<'b, C, K, P>,
+    ticket: Ticket,
+    first: bool,
+    done: bool,
+}
+
+impl<C: Connector, K: Clock, P: Parser> Download<'_, '_, C, K, P> {
+    /// The next piece; `None` behind the last.
+    ///
+    /// # Errors
+    /// [`Error`]: the connection was lost, or the rest did not come in time.
+    #[allow(clippy::should_implement_trait, reason = "the pieces are lent")]
+    pub fn next(&mut self) -> Result<Option<&[u8]>, Error> {
+        if self.done {
+            return Ok(None);
+        }
+        if !core::mem::take(&mut self.first) {
+            let waited = self.client.wait(Wanted::Answer(self.ticket), None);
+            self.done = waited.is_err();
+            waited?;
+        }
+        match self.client.session.engine.last_event() {
+            Some(Event::Chunk { bytes, .. }) => Ok(Some(bytes)),
+            _ => {
+                self.done = true;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl<C: Connector, K: Clock, P: Parser> Drop for Download<'_, '_, C, K, P> {
+    fn drop(&mut self) {
+        self.client.session.engine.discard(self.ticket);
+    }
+}
+
+/// A command whose last argument is handed over in pieces, from [`Client::upload`].
+///
+/// To drop it before all bytes have come is to end the connection, since the server waits for the rest.
+pub struct Upload<'c, 'b, C: Connector, K: Clock, P: Parser> {
+    client: &'c mut Client<'b, C, K, P>,
+    ticket: Ticket,
+}
+
+impl<C: Connector, K: Clock, P: Parser> Upload<'_, '_, C, K, P> {
+    /// How many bytes are still to come.
+    pub fn remaining(&self) -> usize {
+        self.client.session.engine.unfinished().unwrap_or(0)
+    }
+
+    /// Hands over the bytes that come next.
+    ///
+    /// # Errors
+    /// [`Error`]: the connection was lost; of kind [`ErrorKind::Incomplete`] if they are more than are to come, of which
+    /// none is sent then.
+    pub fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        if bytes.len() > self.remaining() {
+            return Err(Error::new(ErrorKind::Incomplete));
+        }
+        loop {
+            let taken = self.client.session.engine.append(bytes);
+            bytes = bytes.get(taken..).unwrap_or_default();
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            self.push()?;
+        }
+    }
+
+    /// Writes what the transmit buffer holds.
+    fn push(&mut self) -> Result<(), Error> {
+        self.client.flush();
+        match self.client.session.take(Wanted::Answer(self.ticket)) {
+            Some(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the reply.
+    ///
+    /// # Errors
+    /// [`Error`]; of kind [`ErrorKind::Incomplete`] if bytes are still to come, which ends the connection.
+    pub fn finish<R: for<'a> FromReply<'a>>(mut self) -> Result<R, Error> {
+        if self.remaining() > 0 {
+            return Err(Error::new(ErrorKind::Incomplete));
+        }
+        while self.client.session.engine.unfinished().is_some() {
+            self.push()?;
+            self.client.session.engine.append(&[]);
+        }
+        self.client.wait(Wanted::Answer(self.ticket), None)?;
+        self.client.session.reply()
+    }
+}
+
+impl<C: Connector, K: Clock, P: Parser> Drop for Upload<'_, '_, C, K, P> {
+    fn drop(&mut self) {
+        if self.client.session.engine.unfinished().is_some() {
+            self.client.disconnect();
+        } else {
+            self.client.session.engine.discard(self.ticket);
+        }
+    }
+}
+
+impl<C: Connector, K: Clock, P: Parser> ErrorType for Upload<'_, '_, C, K, P> {
+    type Error = Error;
+}
+
+impl<C: Connector, K: Clock, P: Parser> embedded_io::Write for Upload<'_, '_, C, K, P> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        self.append(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.push()
+    }
+}
+
+crate::client::debug!(Download Upload);
