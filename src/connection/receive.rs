@@ -60,6 +60,18 @@ impl<P: Parser> Connection<'_, P> {
         self.last.map(|found| self.event(found))
     }
 
+    /// As [`poll_event`](Self::poll_event), for a loop that reads when there is none, and can borrow nothing before there
+    /// is one: whether there is an event, which [`last_event`](Self::last_event) gives.
+    pub fn find_event(&mut self) -> bool {
+        self.last = self.find();
+        self.last.is_some()
+    }
+
+    /// Whether the last event is a message of a subscription, known without looking at it.
+    pub fn last_is_message(&self) -> bool {
+        matches!(self.last, Some(Found::Message { .. }))
+    }
+
     fn find(&mut self) -> Option<Found> {
         self.receive.consume(core::mem::take(&mut self.release));
         loop {
