@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let echo = ["ECHO", &"a line of text. ".repeat(1000)];
     let last: [&[&str]; 2] = [&["PUBLISH", "news", "it works"], &["QUIT"]];
     let mut backlog = iter::repeat_n(&echo[..], 1000).chain(last).peekable();
-    let (mut replies, mut ended) = (0, None);
+    let (mut echoed, mut ended) = (0, None);
     loop {
         let mut more = true; // until a read would block
         match stream.read(redis.receive_buffer()) {
@@ -42,10 +42,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             match event {
                 Event::Reply { frame, .. } if frame.error().is_some() => eprintln!("{:?}", frame.error()),
                 Event::Reply { ticket, frame } if ticket == hello => println!("{:?}", frame.decode::<&str>()),
-                Event::Reply { .. } => replies += 1,
-                Event::Message(message) => println!("news: {}", message.payload.escape_ascii()),
+                Event::Reply { frame, .. } => echoed += u32::from(frame.text() == Some(echo[1].as_bytes())),
+                Event::Message(message) => println!("{echoed} echoes, {}", message.payload.escape_ascii()),
                 Event::Failed { failure, .. } => eprintln!("{failure}"),
-                Event::Closed { reason: CloseReason::Quit, .. } => return Ok(println!("{replies} replies")),
+                Event::Closed { reason: CloseReason::Quit, .. } => return Ok(()),
                 Event::Closed { reason, .. } => return Err(format!("{reason}: {ended:?}").into()),
                 _ => {}
             }
