@@ -31,6 +31,13 @@ pub(super) enum Found {
 #[derive(Debug, Clone, Copy)]
 pub struct FoundEvent(Found);
 
+impl FoundEvent {
+    /// Whether it is a message of a subscription, known without looking at it.
+    pub fn is_message(&self) -> bool {
+        matches!(self.0, Found::Message { .. })
+    }
+}
+
 /// A frame that does not fit and is being dropped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Skip {

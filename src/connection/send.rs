@@ -227,6 +227,8 @@ impl<P: Parser> Connection<'_, P> {
     /// out, and discards the reply of the others.
     pub(super) fn withdraw(&mut self, position: usize, mut due: impl FnMut(&mut Slot) -> bool) {
         let greeting = self.greeting_waiting();
+        // Nothing is written any more, and what is queued goes as a whole.
+        let over = matches!(self.phase, Phase::Dead(_));
         let (handed_out, gate) = (self.handed_out, self.gate.unwrap_or(0));
         // Bytes of commands that are taken back: all in one pass, moving what stays at most once.
         let (mut removed, mut removed_before_gate) = (0usize, 0usize);
@@ -242,7 +244,7 @@ impl<P: Parser> Connection<'_, P> {
             // What other commands depend on stays.
             let alone = matches!(slot.verb, Verb::Ordinary | Verb::ScriptLoad);
             let handed_out_already = is_before(start, handed_out);
-            if !alone || slot.queued || slot.behind_silence || slot.void || handed_out_already {
+            if over || !alone || slot.queued || slot.behind_silence || slot.void || handed_out_already {
                 continue;
             }
             let at = start.wrapping_sub(handed_out) as usize + greeting;

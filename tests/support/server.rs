@@ -304,6 +304,11 @@ impl Server {
                 self.scripts.clear();
                 ok()
             }
+            "EVAL" => {
+                self.scripts.insert(Digest::of(word(1).as_bytes()).to_string());
+                bulk(word(words.len() - 1))
+            }
+            "EVALSHA" if self.scripts.contains(word(1)) && words.len() > 3 => bulk(word(words.len() - 1)),
             "EVALSHA" if self.scripts.contains(word(1)) => b":42\r\n".to_vec(),
             "EVALSHA" => error("NOSCRIPT No matching script. Please use EVAL."),
             "MONITOR" => ok(),

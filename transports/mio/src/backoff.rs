@@ -6,7 +6,7 @@ use std::time::Duration;
 /// How long to wait between two attempts to connect: a random time up to a bound that doubles with every attempt that
 /// fails, as far as a cap (the "full jitter" of the
 /// [AWS Architecture Blog](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)). After a handshake
-/// that succeeds it begins anew; a stream alone does not count.
+/// that succeeds it begins anew; a stream alone does not count. It is a millisecond at least, so that the loop has its turn.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,7 +51,8 @@ impl Backoff {
         let bound = self.base.saturating_mul(1 << self.failed.min(30)).min(self.cap);
         self.failed = self.failed.saturating_add(1);
         let bound = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos((u128::from(self.random()) * u128::from(bound) >> 64) as u64)
+        let share = (u128::from(self.random()) * u128::from(bound)) >> 64;
+        Duration::from_nanos(share as u64).max(LEAST)
     }
 
     pub(crate) fn reset(&mut self) {
@@ -67,6 +68,8 @@ impl Backoff {
         mixed ^ (mixed >> 31)
     }
 }
+
+const LEAST: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
@@ -100,6 +103,6 @@ mod tests {
         for _ in 0..100 {
             backoff.next();
         }
-        assert_eq!(Backoff::new(Duration::ZERO, Duration::ZERO).next(), Duration::ZERO);
+        assert_eq!(Backoff::new(Duration::ZERO, Duration::ZERO).next(), LEAST);
     }
 }

@@ -294,7 +294,7 @@ impl<C: Connector> Connection<C> {
     pub fn get_message(&mut self, now: Instant) -> Option<Message<'_>> {
         let found = loop {
             let found = self.find(now, true)?;
-            if matches!(self.engine.found_event(found), Event::Message(_)) {
+            if found.is_message() {
                 break found;
             }
         };
@@ -311,9 +311,12 @@ impl<C: Connector> Connection<C> {
     }
 
     /// How long the loop may wait before it calls [`handle_timeout`](Self::handle_timeout): none is for ever. It changes
-    /// with every other call, so ask before each wait. Zero when commands were sent and nobody has let them be written.
+    /// with every other call, so ask before each wait. Zero when commands were sent and nobody has let them be written, and
+    /// when the connection has ended and nobody has taken the events that say so.
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
-        if self.can_write() && (self.unflushed || self.engine.poll_transmit().is_some()) {
+        let unwritten = self.can_write() && (self.unflushed || self.engine.poll_transmit().is_some());
+        let ended = self.link == Link::Open && self.stream.is_none();
+        if unwritten || ended {
             return Some(Duration::ZERO);
         }
         let engine = self
@@ -349,7 +352,7 @@ impl<C: Connector> Connection<C> {
     }
 
     /// Ends the connection, for good: it does not connect again before [`connect`](Self::connect). What was not written is
-    /// dropped, and all commands fail. Take events behind it.
+    /// dropped, and all commands fail. Take events behind it. Commands that are sent then wait for `connect`.
     ///
     /// To let everything be answered first, send QUIT instead.
     pub fn close(&mut self) {

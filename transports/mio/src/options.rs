@@ -57,7 +57,8 @@ impl Options {
     }
 
     /// The largest reply or message that is read in one piece; of a larger one comes but
-    /// [`Event::Skipped`](redwire::connection::Event::Skipped). The memory grows with what has come, not to this at once.
+    /// [`Event::Skipped`](redwire::connection::Event::Skipped). A connection keeps 16 KiB to read into; what is larger
+    /// makes the memory grow with what has come, not to the limit at once.
     #[must_use]
     pub fn receive_limit(mut self, bytes: usize) -> Self {
         self.receive_limit = bytes;
