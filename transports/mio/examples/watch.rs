@@ -50,7 +50,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Event::Reply { frame, .. } => println!("{:?}", frame.decode::<u64>()),
                 Event::Message(message) => println!("news: {}", message.payload.escape_ascii()),
                 Event::Failed { failure, .. } => println!("no reply: {failure}"),
-                Event::Closed { reason, .. } => println!("{reason}"),
+                Event::Closed { reason, .. } => {
+                    let reason = reason.to_string();
+                    println!("{reason} ({:?})", redis.error());
+                }
                 _ => {}
             }
         }

@@ -449,10 +449,12 @@ fn the_queue_has_a_bound() {
         }
         assert_eq!(it.run::<usize>(&incr("count")), tickets.len() + 1);
         // A server that does not read: the queue fills, and nothing is lost when it reads again.
-        it.send(&["DEBUG", "SLEEP", "0.2"]);
+        it.send(&["DEBUG", "SLEEP", "0.3"]);
+        let end = Instant::now() + PATIENCE;
         let large = "x".repeat(1000);
         let mut sent = 0;
         loop {
+            assert!(Instant::now() < end, "the queue does not fill");
             match it.redis.send(Instant::now(), &["APPEND", "long", &large]) {
                 Ok(_) => sent += 1,
                 Err(SendError::Capacity(_)) if it.redis.engine().queued_bytes() > 9000 => {

@@ -337,6 +337,8 @@ struct Simulation {
     received: usize,
     replies: usize,
     connections: usize,
+    /// In which states the stream has been killed.
+    killed: HashSet<&'static str>,
 }
 
 impl Simulation {
@@ -389,6 +391,7 @@ impl Simulation {
             received: 0,
             replies: 0,
             connections: 0,
+            killed: HashSet::new(),
         };
         if subscriber {
             simulation.redis.send(now, &["SUBSCRIBE", CHANNEL]).unwrap();
@@ -548,7 +551,7 @@ impl Simulation {
                 }
             }
             if self.random.once_in(kills) {
-                self.line.borrow_mut().kill();
+                self.kill();
             }
             if self.random.once_in(spurious) {
                 // About a stream that is gone, or about nothing.
@@ -590,6 +593,28 @@ impl Simulation {
             self.now += Duration::from_micros(self.random.next() % 10_000);
         }
         self.settle();
+    }
+
+    /// The stream ends, whatever goes on.
+    fn kill(&mut self) {
+        let mut line = self.line.borrow_mut();
+        let engine = self.redis.engine();
+        for (state, is) in [
+            ("no stream", line.stream == 0 || line.end.is_some()),
+            ("connecting", line.connecting > 0),
+            ("greeting", line.connecting == 0 && line.end.is_none() && !engine.is_ready()),
+            ("nothing in flight", engine.is_ready() && engine.in_flight() == 0),
+            ("commands in flight", engine.is_ready() && engine.in_flight() > 0),
+            ("a command half written", engine.is_ready() && engine.queued_bytes() > 0),
+            ("in a transaction", line.server.queue.is_some()),
+            ("a reply half read", !line.on_the_way.is_empty()),
+            ("a reply not taken", !self.redis.is_drained()),
+        ] {
+            if is {
+                self.killed.insert(state);
+            }
+        }
+        line.kill();
     }
 
     /// Takes the connection out of the loop, or puts it back.
@@ -692,6 +717,7 @@ fn no_reply_is_lost_or_mistaken_whatever_the_timing() {
         None => 0..number("REDWIRE_SEEDS").unwrap_or(2000),
     };
     let (mut replies, mut messages, mut connections) = (0, 0, 0);
+    let mut killed = HashSet::new();
     for seed in seeds.clone() {
         let named = Named(seed);
         let mut simulation = Simulation::new(seed, &registry);
@@ -699,6 +725,7 @@ fn no_reply_is_lost_or_mistaken_whatever_the_timing() {
         replies += simulation.replies;
         messages += simulation.received;
         connections += simulation.connections;
+        killed.extend(simulation.killed);
         drop(named);
     }
     println!(
@@ -709,6 +736,7 @@ fn no_reply_is_lost_or_mistaken_whatever_the_timing() {
         // What the faults leave is enough to be worth the name of a test.
         let seeds = (seeds.end - seeds.start) as usize;
         assert!(replies > 40 * seeds && messages > 20 * seeds && connections > 2 * seeds);
+        assert_eq!(killed.len(), 9, "{killed:?}");
     }
 }
 
