@@ -277,7 +277,7 @@ impl<P: Parser> Connection<'_, P> {
     pub(super) fn withdraw(&mut self, position: usize, mut due: impl FnMut(&mut Slot) -> bool) {
         let greeting = self.greeting_waiting();
         // Nothing is written any more, and what is queued goes as a whole.
-        let over = matches!(self.phase, Phase::Dead(_));
+        let over = matches!(self.phase, Phase::Dead);
         let (handed_out, gate) = (self.handed_out, self.gate.unwrap_or(0));
         // Bytes of commands that are taken back: all in one pass, moving what stays at most once.
         let (mut removed, mut removed_before_gate) = (0usize, 0usize);
