@@ -1,4 +1,4 @@
-.PHONY: demo test bench instructions fuzz
+.PHONY: demo test firmware bench instructions fuzz
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
@@ -18,6 +18,11 @@ test:
 	cargo test -p redwire --no-default-features --test decode_corpus
 	DEFMT_LOG=debug cargo test -p redwire --all-features --test formats --test logging
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# Programs for a Cortex-M3, on an emulated board against a private server: what they log and leave, and their sizes beside
+# those in the README. With UPDATE=1 the sizes in the README are written anew.
+firmware:
+	transports/embedded-io/firmware/check.sh $(if $(UPDATE),update)
 
 # Time and allocations beside the peers, as Markdown tables. Quiet machine, please.
 bench:
