@@ -9,6 +9,7 @@ demo:
 test:
 	tests/with-redis.sh
 	cargo fmt --check
+	cd transports/embedded-io/firmware && cargo fmt --check -p redwire-firmware -p redwire-firmware-runner
 	cargo build -p redwire --no-default-features
 	cargo clippy -p redwire --no-default-features -- -D warnings
 	cargo clippy -p redwire --no-default-features --features defmt -- -D warnings

@@ -75,7 +75,8 @@ build thumbv7m-none-eabi --features stack
 keep stack
 build thumbv7m-none-eabi
 keep plain
-build thumbv6m-none-eabi --features tour
+build thumbv6m-none-eabi
+build thumbv6m-none-eabi --features tour --bin tour
 
 runner=$PWD/runner/Cargo.toml
 # Not from here: what `.cargo` says is for the board.

@@ -7,7 +7,10 @@
 /// ever enabled.
 #[unsafe(link_section = ".vector_table.interrupts")]
 #[unsafe(no_mangle)]
-static __INTERRUPTS: [usize; 44] = [0; 44];
+static __INTERRUPTS: [usize; INTERRUPTS] = [0; INTERRUPTS];
+
+/// A thumbv6m core, which is not that of this chip, has 32 at most.
+const INTERRUPTS: usize = if cfg!(target_has_atomic = "32") { 44 } else { 32 };
 
 /// The registers of a PL011 UART.
 #[derive(Clone, Copy)]

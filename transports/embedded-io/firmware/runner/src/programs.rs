@@ -112,6 +112,7 @@ impl Program {
         client: &Client,
     ) -> Result<Result<Vec<u8>, String>, Box<dyn Error>> {
         client.flushall()?;
+        client.script_flush()?;
         client.execute::<_, ()>(cmd("CONFIG").arg("RESETSTAT"))?;
         let printed = match board::run(file, socket, 60) {
             Ok(printed) => printed,
@@ -157,8 +158,12 @@ impl Program {
         if buffers == 0 {
             problems.push(format!("{}: the buffers are not to be found", self.file));
         }
-        if !forbidden.is_empty() {
-            problems.push(format!("{} must not hold {}", self.file, forbidden.join(", ")));
+        if let Some(first) = forbidden.first() {
+            problems.push(format!(
+                "{} holds {} symbols that it must not hold, the first is {first}",
+                self.file,
+                forbidden.len()
+            ));
         }
         for (what, bytes, bar) in [("flash", flash, self.bars.flash), ("static RAM", ram, self.bars.ram)] {
             if let Some(bar) = bar
