@@ -59,22 +59,21 @@ build() {
     fi
 }
 
-# keep FOLDER: the programs that were just built
-keep() {
+# sizes FOLDER [FEATURE]: builds the programs that are measured, and keeps them in the folder
+sizes() {
+    build thumbv7m-none-eabi --features "${2:-}"
+    build thumbv7m-none-eabi --features "subscriptions ${2:-}" --bin size_subscriptions
+    build thumbv7m-none-eabi --features "subscriptions session ${2:-}" --bin size_transactions
     mkdir -p "$target/$1"
-    for source in src/bin/*.rs; do
-        program="$target/thumbv7m-none-eabi/release/$(basename "$source" .rs)"
-        if [ -e "$program" ]; then
-            cp "$program" "$target/$1/"
-        fi
+    for source in src/bin/size_*.rs; do
+        cp "$target/thumbv7m-none-eabi/release/$(basename "$source" .rs)" "$target/$1/"
     done
 }
 
 build thumbv7m-none-eabi --features tour --bin tour
-build thumbv7m-none-eabi --features stack
-keep stack
-build thumbv7m-none-eabi
-keep plain
+sizes stack stack
+sizes plain
+# A core without compare-and-swap.
 build thumbv6m-none-eabi
 build thumbv6m-none-eabi --features tour --bin tour
 
