@@ -358,7 +358,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Works through what has come in the meantime, if that can be done without waiting.
     fn catch_up(&mut self) {
-        while let (Some(ready), Some(stream)) = (self.ready, &mut self.stream) {
+        while let (true, Some(ready), Some(stream)) = (K::TICKS, self.ready, &mut self.stream) {
             match ready(stream) {
                 Ok(true) => self.read(),
                 Ok(false) => return,
@@ -408,7 +408,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Writes what is to be written, then reads once. True if the moment passed before there was something to be read.
     fn turn(&mut self, until: Option<Instant>) -> bool {
         self.flush();
-        while let (Some(ready), Some(stream)) = (self.ready, &mut self.stream) {
+        while let (true, Some(ready), Some(stream)) = (K::TICKS, self.ready, &mut self.stream) {
             match ready(stream) {
                 Ok(true) => break,
                 Ok(false) => {}
@@ -427,7 +427,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             }
         }
         self.read();
-        until.is_some_and(|until| until <= self.clock.now())
+        K::TICKS && until.is_some_and(|until| until <= self.clock.now())
     }
 
     /// Writes all that is to be written.
