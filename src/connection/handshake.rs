@@ -218,13 +218,12 @@ impl<P: Parser> Connection<'_, P> {
     /// Whether the server does not know HELLO, RESP3, or lets this user not say HELLO, and RESP2 will do.
     fn may_fall_back(&self, error: ErrorReply<'_>) -> bool {
         let text = error.text();
+        let code = error.code_word().unwrap_or(b"ERR");
+        let says = |part: &[u8]| contains(text, part, <[u8]>::eq_ignore_ascii_case);
         self.config.fallback
-            && match error.code_word() {
-                Some(b"NOPROTO") => true,
-                None | Some(b"ERR") => contains(text, b"unknown command", <[u8]>::eq_ignore_ascii_case),
-                Some(b"NOPERM") => contains(text, b"'hello'", <[u8]>::eq_ignore_ascii_case),
-                _ => false,
-            }
+            && (code == b"NOPROTO"
+                || code == b"ERR" && says(b"unknown command")
+                || code == b"NOPERM" && says(b"'hello'"))
     }
 
     /// Servers quote the arguments of commands they do not know, and cut long ones short.
