@@ -2,7 +2,7 @@
 //! other at once, then the subscriptions of an earlier connection.
 
 use super::in_flight::NEVER;
-use super::parts::SUBSCRIPTIONS;
+use crate::parts::{RESP3, SUBSCRIPTIONS};
 use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
@@ -57,7 +57,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
         self.protocol = Protocol::Resp2;
-        if self.config.protocol == Protocol::Resp3 {
+        if RESP3 && self.config.protocol == Protocol::Resp3 {
             // The reply to HELLO 3 is RESP3 already.
             self.parser.set_protocol(Protocol::Resp3);
             self.handshake.step = Step::Hello;
@@ -97,7 +97,7 @@ impl<P: Parser> Connection<'_, P> {
     fn applies(&self, step: Step) -> bool {
         match step {
             // HELLO has set the name.
-            Step::ClientName => self.config.client_name.is_some() && self.protocol == Protocol::Resp2,
+            Step::ClientName => self.config.client_name.is_some() && (!RESP3 || self.protocol == Protocol::Resp2),
             Step::Database => self.database != 0,
             Step::LibraryName | Step::LibraryVersion => self.config.library.is_some(),
             Step::Hello | Step::Auth | Step::Subscriptions => false,
@@ -168,7 +168,7 @@ impl<P: Parser> Connection<'_, P> {
         let step = self.handshake.step;
         if let Some(error) = self.error_in(length) {
             match step {
-                Step::Hello if self.may_fall_back(error) => {
+                Step::Hello if RESP3 && self.may_fall_back(error) => {
                     debug!("HELLO refused: {}, RESP2 will do", error.code().name());
                     self.begin_resp2();
                     return None;
@@ -192,6 +192,7 @@ impl<P: Parser> Connection<'_, P> {
             }
         }
         match step {
+            Step::Hello if !RESP3 => {}
             Step::Hello => {
                 // A skipped reply that is no error is the map with a list of modules.
                 let kind = length.map(|length| Frame::accepted(self.receive.part(0, length)).kind());
@@ -323,6 +324,7 @@ impl Command for StepCommand<'_, '_> {
             }
         };
         match self.step {
+            Step::Hello if !RESP3 => {}
             Step::Hello => {
                 ("HELLO", "3").write_arguments(out);
                 if config.password.is_some() {

@@ -2,7 +2,7 @@
 
 use super::handshake::contains;
 use super::in_flight::NEVER;
-use super::parts::{SESSION, SUBSCRIPTIONS};
+use crate::parts::{SESSION, SUBSCRIPTIONS};
 use super::transitions::Verb;
 use super::{
     CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Refusal,

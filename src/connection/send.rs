@@ -2,7 +2,7 @@
 //! back as long as nothing of it was handed out.
 
 use super::in_flight::{NEVER, Slot};
-use super::parts::{SESSION, SUBSCRIPTIONS};
+use crate::parts::{SESSION, SUBSCRIPTIONS};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
