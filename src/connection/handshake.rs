@@ -2,11 +2,11 @@
 //! other at once, then the subscriptions of an earlier connection.
 
 use super::in_flight::NEVER;
-use crate::parts::{RESP3, SUBSCRIPTIONS};
 use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
+use crate::parts::{RESP3, SUBSCRIPTIONS};
 use crate::resp::{ArgumentWriter, Encoder, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
@@ -97,7 +97,9 @@ impl<P: Parser> Connection<'_, P> {
     fn applies(&self, step: Step) -> bool {
         match step {
             // HELLO has set the name.
-            Step::ClientName => self.config.client_name.is_some() && (!RESP3 || self.protocol == Protocol::Resp2),
+            Step::ClientName => {
+                self.config.client_name.is_some() && (!RESP3 || self.protocol == Protocol::Resp2)
+            }
             Step::Database => self.database != 0,
             Step::LibraryName | Step::LibraryVersion => self.config.library.is_some(),
             Step::Hello | Step::Auth | Step::Subscriptions => false,

@@ -2,13 +2,13 @@
 
 use super::handshake::contains;
 use super::in_flight::NEVER;
-use crate::parts::{SESSION, SUBSCRIPTIONS};
 use super::transitions::Verb;
 use super::{
     CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Refusal,
     Subscription, SubscriptionKind, Ticket, handshake,
 };
 use crate::log::{debug, warn};
+use crate::parts::{SESSION, SUBSCRIPTIONS};
 use crate::resp::{Elements, ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 

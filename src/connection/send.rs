@@ -2,10 +2,10 @@
 //! back as long as nothing of it was handed out.
 
 use super::in_flight::{NEVER, Slot};
-use crate::parts::{SESSION, SUBSCRIPTIONS};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
+use crate::parts::{SESSION, SUBSCRIPTIONS};
 use crate::reply::parse_magnitude;
 use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
 use crate::storage::move_within;

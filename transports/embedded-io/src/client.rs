@@ -1,10 +1,10 @@
 //! The blocking client.
 
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
-use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open, Patience};
 use redwire::connection::{Config, Connection, Message, SendError, SendOptions, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{Parser, Scanner};
+use redwire::resp::{ArgumentWriter, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
@@ -315,12 +315,16 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     where
         T: Command + ?Sized,
     {
-        let ticket = self.send(command, options)?;
-        self.admitted(ticket)
+        self.answer_written(
+            &Written { write: &|out| command.write_arguments(out), patience: command.patience() },
+            options,
+        )
     }
 
+    /// It is the same code for all commands.
     #[inline(never)]
-    fn admitted(&mut self, ticket: Ticket) -> Result<Ticket, Error> {
+    fn answer_written(&mut self, command: &Written<'_>, options: SendOptions) -> Result<Ticket, Error> {
+        let ticket = self.send(command, options)?;
         let admitted = self.session.admit(ticket);
         match admitted {
             Ok(ticket) => self.wait(Wanted::Answer(ticket), None).map(|_| ticket),
@@ -332,10 +336,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     /// Sends a command over a connection that is there, behind replies that nobody waits for.
-    pub(crate) fn send<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
-    where
-        T: Command + ?Sized,
-    {
+    fn send(&mut self, command: &Written<'_>, options: SendOptions) -> Result<Ticket, Error> {
         self.prepare()?;
         loop {
             let now = self.clock.now();
@@ -478,6 +479,24 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     pub(crate) fn now(&mut self) -> Instant {
         self.clock.now()
+    }
+}
+
+/// A command by what it writes, whatever its type.
+struct Written<'c> {
+    write: &'c dyn Fn(&mut ArgumentWriter<'_, '_>),
+    patience: Patience,
+}
+
+impl Command for Written<'_> {
+    type Reply = Open;
+
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        (self.write)(out);
+    }
+
+    fn patience(&self) -> Patience {
+        self.patience
     }
 }
 

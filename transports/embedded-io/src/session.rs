@@ -81,7 +81,9 @@ impl<'b, P: Parser> Session<'b, P> {
                 | Event::Queued { ticket }
                 | Event::Chunk { ticket, .. }
                 | Event::ChunksEnd { ticket, .. } => answers(ticket),
-                Event::Subscription(confirmed) if SUBSCRIPTIONS => confirmed.last && confirmed.ticket.is_some_and(answers),
+                Event::Subscription(confirmed) if SUBSCRIPTIONS => {
+                    confirmed.last && confirmed.ticket.is_some_and(answers)
+                }
                 Event::Skipped { ticket: Some(ticket), length } if answers(ticket) => {
                     return Some(Err(Error::new(ErrorKind::TooLarge(length)).executed(true)));
                 }
