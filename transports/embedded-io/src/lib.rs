@@ -4,6 +4,7 @@
 #![warn(unreachable_pub)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 mod batch;
 mod buffers;
 mod client;
@@ -16,6 +17,7 @@ mod replies;
 mod session;
 mod transfer;
 
+pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use buffers::{Memory, StaticBuffers};
 pub use client::Client;
 pub use clock::{Clock, NoClock};
@@ -32,7 +34,7 @@ pub use transfer::{Download, Upload};
 /// The functions of [`redwire::command`] come with it, for commands with options: `set("key", "value").ex(60)`.
 pub mod prelude {
     pub use crate::{
-        Client, Clock, Connector, Duration, Error, ErrorKind, Instant, Line, Memory, NoClock, StaticBuffers,
+        Address, Client, Clock, Connector, Duration, Error, ErrorKind, Instant, Line, Memory, NoClock, StaticBuffers,
     };
     pub use redwire::command::*;
     pub use redwire::connection::{Config, Message};
