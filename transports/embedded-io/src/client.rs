@@ -2,7 +2,7 @@
 
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
-use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
+use redwire::connection::{Capacity, Config, Connection, Event, Message, SendError, SendOptions, Ticket};
 use redwire::reply::FromReply;
 use redwire::resp::{Parser, Scanner};
 use redwire::script::Script;
@@ -10,6 +10,9 @@ use redwire::time::{Duration, Instant};
 
 use crate::session::{Session, Wanted};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
+
+/// What the text of a PING is made of that nobody else sends.
+const SIGN: u64 = u64::from_be_bytes(*b"Redwire!");
 
 /// Says without waiting whether a stream has something to be read.
 type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
@@ -51,6 +54,8 @@ pub struct Client<'b, C: Connector, K, P = Scanner<'b>> {
     ready: Option<Ready<C::Stream>>,
     /// Bytes were written that the stream may hold back.
     unflushed: bool,
+    /// How many connections there were on the line.
+    connections: u32,
     /// What follows has to go over the connection that is there.
     pub(crate) pinned: bool,
 }
@@ -75,7 +80,16 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     fn of(session: Session<'b, P>, connector: C, clock: K) -> Self {
-        Client { session, connector, stream: None, clock, ready: None, unflushed: false, pinned: false }
+        Client {
+            session,
+            connector,
+            stream: None,
+            clock,
+            ready: None,
+            unflushed: false,
+            connections: 0,
+            pinned: false,
+        }
     }
 
     /// Looks at the clock while it waits, so that a deadline passes when nothing comes.
@@ -95,20 +109,48 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     pub fn connect(&mut self) -> Result<(), Error> {
         // A connection that has ended while nobody looked makes room for the next.
         let _ = self.take(Wanted::Nothing);
-        if !self.is_connected() {
-            let stream =
-                self.connector.connect().map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
-            self.stream = Some(stream);
-            self.unflushed = false;
-            let now = self.clock.now();
-            self.session.connected(now)?;
-            // What is there before anything was asked is noise, or says why there will be no conversation.
-            if let Some(found) = self.catch_up(Wanted::Connected) {
-                return found;
-            }
+        if self.is_connected() {
+            // Behind RESET the same connection is greeted anew.
+            return if self.session.engine.is_ready() { Ok(()) } else { self.greeted() };
         }
-        // Behind RESET the same connection is greeted anew.
-        if self.session.engine.is_ready() { Ok(()) } else { self.wait(Wanted::Connected, None).map(drop) }
+        let stream =
+            self.connector.connect().map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
+        self.stream = Some(stream);
+        self.unflushed = false;
+        let now = self.clock.now();
+        self.session.connected(now)?;
+        // What is there before anything was asked is noise, or says why there will be no conversation.
+        match self.catch_up(Wanted::Connected) {
+            Some(found) => found?,
+            None => self.greeted()?,
+        }
+        if C::FRESH { Ok(()) } else { self.verify() }
+    }
+
+    fn greeted(&mut self) -> Result<(), Error> {
+        self.wait(Wanted::Connected, None).map(drop)
+    }
+
+    /// Makes sure that a reply answers what was asked: the first on a line may be old ones.
+    fn verify(&mut self) -> Result<(), Error> {
+        self.connections = self.connections.wrapping_add(1);
+        let now = self.clock.now();
+        let sign = SIGN ^ now.as_micros().wrapping_add(self.connections.into());
+        let sent = self.session.engine.send(now, &command::ping().message(sign)).map_err(Error::from);
+        let answered = sent.and_then(|ticket| self.wait(Wanted::Answer(ticket), None));
+        let verified = answered.and_then(|_| match self.session.engine.last_event() {
+            // A RESP2 subscriber gets a list, with the sign behind a `pong`.
+            Some(Event::Reply { frame, .. }) => {
+                frame.decode::<()>()?;
+                let echoed = frame.elements().last().unwrap_or(frame).decode::<u64>();
+                if echoed == Ok(sign) { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
+            }
+            _ => Err(Error::new(ErrorKind::OutOfStep)),
+        });
+        if verified.is_err() {
+            self.disconnect();
+        }
+        verified.map_err(|error| error.executed(false))
     }
 
     /// Whether there is a connection, as far as is known.
@@ -280,7 +322,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         if !self.session.is_subscribed() {
             return Ok(None);
         }
-        self.connect()?;
+        if !self.is_connected() {
+            self.connect()?;
+            if let Some(waiting) = self.session.waiting_message() {
+                return waiting.map(|()| self.session.message());
+            }
+        }
         let until = self.clock.now() + timeout;
         let found = self.wait(Wanted::Message, Some(until))?;
         Ok(if found { self.session.message() } else { None })
@@ -424,12 +471,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         found
     }
 
-    /// Writes what is to be written, then reads once. True if the moment has passed.
+    /// Writes what is to be written, then reads once. True if the moment has passed, and nothing more is known to be there.
     fn turn(&mut self, until: Option<Instant>) -> bool {
         if self.flush() && self.wait_for_input(until) {
             self.read();
         }
-        until.is_some_and(|until| until <= self.clock.now())
+        until.is_some_and(|until| until <= self.clock.now()) && self.readable() != Some(true)
     }
 
     /// With deadlines: waits until there is something to be read. False if a deadline or the moment has passed first.
