@@ -121,6 +121,7 @@ impl World {
     }
 
     pub fn resume(&self) {
+        let _aside = Aside::new();
         self.state().server.resume();
         self.state().deliver();
     }
