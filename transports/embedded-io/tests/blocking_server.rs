@@ -1,7 +1,6 @@
 //! The blocking client against a real server: over TCP and a Unix domain socket, with RESP2 and RESP3.
 
 #[path = "../../std/tests/support/mod.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the tests of redwire-std use more of it")]
 mod server;
 #[path = "support/socket.rs"]
 mod socket;

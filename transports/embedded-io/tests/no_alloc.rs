@@ -68,7 +68,8 @@ fn a_whole_life_without_an_allocation() {
             state.server.values.insert("large".into(), "x".repeat(5000));
             state.server.answers.insert("GET refused".into(), b"-WRONGTYPE x\r\n".to_vec());
         }
-        let config = config.command_timeout(Duration::from_millis(100)).handshake_timeout(Duration::from_secs(1));
+        let config =
+            config.command_timeout(Duration::from_millis(100)).handshake_timeout(Duration::from_secs(1));
         let mut commands = 0;
         let count = allocations(|| {
             let mut memory = StaticBuffers::<256, 300, 8, 64, 128>::sized();
@@ -117,7 +118,10 @@ fn a_whole_life_without_an_allocation() {
             }
             redis.unsubscribe(()).unwrap();
             redis.punsubscribe(()).unwrap();
-            assert!(matches!(redis.get_message(Duration::ZERO).unwrap_err().kind, ErrorKind::MessagesLost(_)));
+            assert!(matches!(
+                redis.get_message(Duration::ZERO).unwrap_err().kind,
+                ErrorKind::MessagesLost(_)
+            ));
             // Errors: of the server, too large, of capacity, too late, and the end of the connection.
             assert!(redis.get::<()>("refused").unwrap_err().server_error().is_some());
             assert!(matches!(redis.get::<&[u8]>("large").unwrap_err().kind, ErrorKind::TooLarge(_)));

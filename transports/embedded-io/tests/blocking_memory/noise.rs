@@ -208,4 +208,5 @@ fn a_line_is_given_back_and_used_again() {
     assert_eq!(redis.get::<u8>("k").unwrap_err().kind, ErrorKind::OutOfStep);
     let signs = world.seen().iter().filter(|line| line.starts_with("PING ")).count();
     assert_eq!(signs, 2);
+    assert!(redis.into_connector().stream().is_some());
 }
