@@ -10,6 +10,7 @@ test:
 	tests/with-redis.sh
 	cargo fmt --check
 	cargo build -p redwire --no-default-features
+	cargo build -p redwire-embedded-io --no-default-features
 	cargo clippy -p redwire --no-default-features -- -D warnings
 	cargo clippy -p redwire --no-default-features --features defmt -- -D warnings
 	cargo clippy --all-targets -- -D warnings
@@ -17,6 +18,7 @@ test:
 	cargo test
 	cargo test -p redwire --no-default-features --test decode_corpus
 	DEFMT_LOG=debug cargo test -p redwire --all-features --test formats --test logging
+	DEFMT_LOG=debug cargo test -p redwire-embedded-io --features defmt --test formats
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Time and allocations beside the peers, as Markdown tables. Quiet machine, please.
