@@ -93,7 +93,7 @@ fn a_whole_life_without_an_allocation() {
             });
             assert_eq!((b, next.unwrap()), (2, 3));
             // A script, and values larger than the memory.
-            assert_eq!(redis.script::<_, _, i64>(&Script::new("return 42"), "k", 1).unwrap(), 42);
+            assert_eq!(redis.script::<_, _, i64>(&Script::new("return 42"), "k", 42).unwrap(), 42);
             let mut upload = redis.upload(cmd("SET").arg("uploaded"), 1000).unwrap();
             for _ in 0..10 {
                 upload.append(&[b'x'; 100]).unwrap();
