@@ -11,6 +11,7 @@ test:
 	cargo fmt --check
 	cd transports/embedded-io/firmware && cargo fmt --check -p redwire-firmware -p redwire-firmware-runner
 	cargo build -p redwire --no-default-features
+	cargo build -p redwire-embedded-io --no-default-features
 	cargo clippy -p redwire --no-default-features -- -D warnings
 	cargo clippy -p redwire --no-default-features --features defmt -- -D warnings
 	cargo clippy --all-targets -- -D warnings
@@ -18,6 +19,7 @@ test:
 	cargo test
 	cargo test -p redwire --no-default-features --test decode_corpus
 	DEFMT_LOG=debug cargo test -p redwire --all-features --test formats --test logging
+	DEFMT_LOG=debug cargo test -p redwire-embedded-io --features defmt --test formats
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Programs for a Cortex-M3, on an emulated board against a private server: what they log and leave, and their sizes beside

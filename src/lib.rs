@@ -43,6 +43,7 @@ extern crate std;
 pub mod command;
 pub mod connection;
 mod log;
+mod parts;
 pub mod reply;
 pub mod resp;
 pub mod script;

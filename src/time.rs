@@ -42,6 +42,8 @@ impl core::ops::Add<Duration> for Instant {
     type Output = Instant;
 
     /// The moment that much later; the end of time if that is beyond it.
+    // 64 bits take many instructions on a small processor; once is enough.
+    #[inline(never)]
     fn add(self, duration: Duration) -> Instant {
         // `as_micros` would calculate with 128 bits.
         let micros = duration.as_secs().saturating_mul(1_000_000);

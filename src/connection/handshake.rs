@@ -2,11 +2,11 @@
 //! other at once, then the subscriptions of an earlier connection.
 
 use super::in_flight::NEVER;
-use super::parts::SUBSCRIPTIONS;
 use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
+use crate::parts::{RESP3, SUBSCRIPTIONS};
 use crate::resp::{ArgumentWriter, Encoder, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
@@ -57,7 +57,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
         self.protocol = Protocol::Resp2;
-        if self.config.protocol == Protocol::Resp3 {
+        if RESP3 && self.config.protocol == Protocol::Resp3 {
             // The reply to HELLO 3 is RESP3 already.
             self.parser.set_protocol(Protocol::Resp3);
             self.handshake.step = Step::Hello;
@@ -97,7 +97,9 @@ impl<P: Parser> Connection<'_, P> {
     fn applies(&self, step: Step) -> bool {
         match step {
             // HELLO has set the name.
-            Step::ClientName => self.config.client_name.is_some() && self.protocol == Protocol::Resp2,
+            Step::ClientName => {
+                self.config.client_name.is_some() && (!RESP3 || self.protocol == Protocol::Resp2)
+            }
             Step::Database => self.database != 0,
             Step::LibraryName | Step::LibraryVersion => self.config.library.is_some(),
             Step::Hello | Step::Auth | Step::Subscriptions => false,
@@ -168,7 +170,7 @@ impl<P: Parser> Connection<'_, P> {
         let step = self.handshake.step;
         if let Some(error) = self.error_in(length) {
             match step {
-                Step::Hello if self.may_fall_back(error) => {
+                Step::Hello if RESP3 && self.may_fall_back(error) => {
                     debug!("HELLO refused: {}, RESP2 will do", error.code().name());
                     self.begin_resp2();
                     return None;
@@ -191,7 +193,15 @@ impl<P: Parser> Connection<'_, P> {
                 }
             }
         }
+        // Those behind HELLO are answered with OK, or not by this server.
+        let text = length.map(|length| Frame::accepted(self.receive.part(0, length)));
+        let other = text.is_some_and(|frame| frame.error().is_none() && frame.text() != Some(b"OK"));
+        if step != Step::Hello && other {
+            self.die(Death::OutOfStep);
+            return None;
+        }
         match step {
+            Step::Hello if !RESP3 => {}
             Step::Hello => {
                 // A skipped reply that is no error is the map with a list of modules.
                 let kind = length.map(|length| Frame::accepted(self.receive.part(0, length)).kind());
@@ -218,13 +228,12 @@ impl<P: Parser> Connection<'_, P> {
     /// Whether the server does not know HELLO, RESP3, or lets this user not say HELLO, and RESP2 will do.
     fn may_fall_back(&self, error: ErrorReply<'_>) -> bool {
         let text = error.text();
+        let code = error.code_word().unwrap_or(b"ERR");
+        let says = |part: &[u8]| contains(text, part, <[u8]>::eq_ignore_ascii_case);
         self.config.fallback
-            && match error.code_word() {
-                Some(b"NOPROTO") => true,
-                None | Some(b"ERR") => contains(text, b"unknown command", <[u8]>::eq_ignore_ascii_case),
-                Some(b"NOPERM") => contains(text, b"'hello'", <[u8]>::eq_ignore_ascii_case),
-                _ => false,
-            }
+            && (code == b"NOPROTO"
+                || code == b"ERR" && says(b"unknown command")
+                || code == b"NOPERM" && says(b"'hello'"))
     }
 
     /// Servers quote the arguments of commands they do not know, and cut long ones short.
@@ -324,6 +333,7 @@ impl Command for StepCommand<'_, '_> {
             }
         };
         match self.step {
+            Step::Hello if !RESP3 => {}
             Step::Hello => {
                 ("HELLO", "3").write_arguments(out);
                 if config.password.is_some() {

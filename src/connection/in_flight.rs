@@ -169,11 +169,11 @@ impl<'a> InFlight<'a> {
 
     /// Takes the oldest slot away, and void ones behind it.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<Slot> {
-        let slot = *self.front()?;
-        self.pop_one();
-        self.drop_void();
-        Some(slot)
+    pub(super) fn pop(&mut self) {
+        if self.length > 0 {
+            self.pop_one();
+            self.drop_void();
+        }
     }
 
     /// Drops void slots at the front, but for those whose expiry somebody has yet to hear of.
@@ -221,6 +221,13 @@ impl<'a> InFlight<'a> {
         (ticket.generation == self.generation && position < self.length).then_some(position)
     }
 
+    /// Where the slot of a ticket is, or, when that was answered, the first behind it.
+    pub(super) fn position_from(&self, ticket: Ticket) -> Option<usize> {
+        let answered = ticket.generation == self.generation
+            && (ticket.sequence.wrapping_sub(self.first) as i32).is_negative();
+        if answered { Some(0) } else { self.position(ticket) }
+    }
+
     /// Makes all tickets stale.
     pub(super) fn next_generation(&mut self) {
         self.generation = self.generation.wrapping_add(1);
@@ -249,14 +256,16 @@ mod tests {
                 next_in += 1;
             }
             for _ in 0..(round % 5) {
-                if let Some(slot) = queue.pop() {
+                if let Some(slot) = queue.front() {
                     assert_eq!(slot.start, next_out);
+                    queue.pop();
                     next_out += 1;
                 }
             }
         }
-        while let Some(slot) = queue.pop() {
+        while let Some(slot) = queue.front() {
             assert_eq!(slot.start, next_out);
+            queue.pop();
             next_out += 1;
         }
         assert_eq!(next_in, next_out);

@@ -28,7 +28,6 @@ mod event;
 mod handshake;
 mod in_flight;
 mod name_index;
-mod parts;
 mod pieces;
 mod receive;
 mod scripts;

@@ -2,14 +2,14 @@
 
 use super::handshake::contains;
 use super::in_flight::NEVER;
-use super::parts::{SESSION, SUBSCRIPTIONS};
 use super::transitions::Verb;
 use super::{
     CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Refusal,
     Subscription, SubscriptionKind, Ticket, handshake,
 };
 use crate::log::{debug, warn};
-use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
+use crate::parts::{SESSION, SUBSCRIPTIONS};
+use crate::resp::{Elements, ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
 /// What was found, as positions in the receive buffer: an event that borrows nothing yet.
@@ -196,10 +196,13 @@ impl<P: Parser> Connection<'_, P> {
         if push {
             return self.push(0, length);
         }
-        if (self.protocol == Protocol::Resp2 || self.monitoring)
-            && let Some(found) = self.aside(length)
-        {
-            return found;
+        if SESSION && self.monitoring {
+            // A line begins with the time; the replies to RESET and QUIT with a letter.
+            if matches!(self.receive.part(0, length), [b'+', b'0'..=b'9', ..]) {
+                return Some(Found::Monitor { length });
+            }
+        } else if self.protocol == Protocol::Resp2 && self.is_message(length) {
+            return self.push(0, length);
         }
         self.reply(Some(length))
     }
@@ -208,8 +211,9 @@ impl<P: Parser> Connection<'_, P> {
     fn end_of_large(&mut self, length: usize, push: bool) -> Option<Found> {
         if let Some(text) = self.text.take() {
             let ticket = self.in_flight.front_ticket();
-            let slot = self.in_flight.pop()?;
-            return (!slot.discarded).then_some(Found::ChunksEnd { ticket, length: text });
+            let discarded = self.in_flight.front()?.discarded;
+            self.in_flight.pop();
+            return (!discarded).then_some(Found::ChunksEnd { ticket, length: text });
         }
         let skip = self.skip?;
         let total = skip.dropped + length as u64;
@@ -226,22 +230,14 @@ impl<P: Parser> Connection<'_, P> {
         }
     }
 
-    /// What comes between replies and is no push: messages under RESP2, lines of MONITOR.
-    fn aside(&mut self, length: usize) -> Option<Option<Found>> {
+    /// Whether a frame is what RESP3 has pushes for, a message or a confirmation, though it is an array.
+    fn is_message(&self, length: usize) -> bool {
         let bytes = self.receive.part(0, length);
-        if SESSION && self.monitoring {
-            // A line begins with the time; the replies to RESET and QUIT with a letter.
-            let line = matches!(bytes, [b'+', b'0'..=b'9', ..]);
-            return line.then_some(Some(Found::Monitor { length }));
-        }
         if !SUBSCRIPTIONS || !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
-            return None;
+            return false;
         }
-        let name = Frame::accepted(bytes).elements().next()?.text()?;
-        if message_kind(name).is_some() || SubscriptionKind::from_name(name).is_some() {
-            return Some(self.push(0, length));
-        }
-        None
+        let name = next_text(&mut Frame::accepted(bytes).elements());
+        name.is_some_and(|name| message_kind(name).is_some() || SubscriptionKind::from_name(name).is_some())
     }
 
     /// Whether the server can send messages of itself, or confirmations are due.
@@ -258,7 +254,7 @@ impl<P: Parser> Connection<'_, P> {
             return Some(Found::Push { start, end });
         }
         let frame = Frame::accepted(self.receive.part(start, end));
-        let name = frame.elements().next().and_then(|name| name.text()).unwrap_or_default();
+        let name = next_text(&mut frame.elements()).unwrap_or_default();
         if let Some(kind) = message_kind(name) {
             return Some(Found::Message { start, end, kind });
         }
@@ -616,7 +612,12 @@ impl<P: Parser> Connection<'_, P> {
     /// When the frame that is being read fills all memory there is, drops what nobody needs of it.
     fn skip_what_does_not_fit(&mut self) {
         self.make_room();
-        if !self.receive.free().is_empty() || self.receive.is_empty() {
+        if !self.receive.free().is_empty() {
+            return;
+        }
+        if self.receive.is_empty() {
+            // There is no memory at all.
+            self.die(Death::Capacity);
             return;
         }
         if self.skip.is_none() && self.text.is_none() {
@@ -700,14 +701,20 @@ fn message_kind(name: &[u8]) -> Option<SubscriptionKind> {
 }
 
 fn message(frame: Frame<'_>, kind: SubscriptionKind) -> Option<Message<'_>> {
-    let mut elements = frame.elements().skip(1);
+    let mut elements = frame.elements();
+    next_text(&mut elements)?;
     let pattern = match kind {
-        SubscriptionKind::Pattern => Some(elements.next()?.text()?),
+        SubscriptionKind::Pattern => Some(next_text(&mut elements)?),
         _ => None,
     };
-    let channel = elements.next()?.text()?;
-    let payload = elements.next()?.text()?;
+    let channel = next_text(&mut elements)?;
+    let payload = next_text(&mut elements)?;
     Some(Message { kind, channel, pattern, payload })
+}
+
+/// The next element, if it is a text.
+fn next_text<'f>(elements: &mut Elements<'f>) -> Option<&'f [u8]> {
+    elements.next()?.text()
 }
 
 struct Confirmation<'f> {
@@ -719,7 +726,7 @@ struct Confirmation<'f> {
 
 fn confirmation(frame: Frame<'_>) -> Option<Confirmation<'_>> {
     let mut elements = frame.elements();
-    let (kind, subscribed) = SubscriptionKind::from_name(elements.next()?.text()?)?;
+    let (kind, subscribed) = SubscriptionKind::from_name(next_text(&mut elements)?)?;
     let name = elements.next()?.text();
     let count = elements.next()?.integer()?;
     Some(Confirmation { kind, subscribed, name, count })

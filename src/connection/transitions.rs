@@ -2,7 +2,7 @@
 //! follows. Nothing else in the engine decides this.
 
 use super::Misuse;
-use super::parts::{SESSION, SUBSCRIPTIONS};
+use crate::parts::{SESSION, SUBSCRIPTIONS};
 
 /// What the server is in once it has worked through everything that was sent so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -141,7 +141,7 @@ impl<'a> Frame<'a> {
 
     /// The type of the value.
     pub fn kind(&self) -> Kind {
-        self.walker().head().kind
+        self.head().kind
     }
 
     /// Whether the value is null.
@@ -155,7 +155,7 @@ impl<'a> Frame<'a> {
         if matches!(self.bytes.first(), Some(b'$' | b'*' | b':' | b'+')) {
             return None;
         }
-        let head = self.walker().head();
+        let head = self.head();
         match (head.kind, head.body) {
             (Kind::SimpleError | Kind::BlobError, Body::Text(text)) => Some(ErrorReply::new(text)),
             _ => None,
@@ -164,7 +164,7 @@ impl<'a> Frame<'a> {
 
     /// The integer, if the value is one.
     pub fn integer(&self) -> Option<i64> {
-        let head = self.walker().head();
+        let head = self.head();
         match (head.kind, head.body) {
             (Kind::Integer, Body::Text(text)) => Some(parse_integer(text)),
             _ => None,
@@ -173,7 +173,7 @@ impl<'a> Frame<'a> {
 
     /// The bytes of a simple, bulk or verbatim string that came in one piece.
     pub fn text(&self) -> Option<&'a [u8]> {
-        let head = self.walker().head();
+        let head = self.head();
         match (head.kind, head.body) {
             (Kind::SimpleString, Body::Text(text)) => Some(text),
             (Kind::VerbatimString, Body::Text(text)) => Some(split_verbatim(text).1),
@@ -230,6 +230,11 @@ impl<'a> Frame<'a> {
     /// The pairs of the attributes before the value, in wire order.
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes { rest: self.bytes, pairs: Pairs(Elements { walker: self.walker(), remaining: 0 }) }
+    }
+
+    /// The head of the value itself.
+    fn head(&self) -> Head<'a> {
+        self.walker().head()
     }
 
     /// Walks over the frame's values.

@@ -6,6 +6,7 @@
 #[cfg(feature = "alloc")]
 use super::plain::{plain_length, plain_scalar};
 use super::{Limits, Parser, Progress, Protocol, ProtocolError, ProtocolErrorKind};
+use crate::parts::RESP3;
 use crate::storage::Storage;
 
 /// One open aggregate: how many elements are still to come, and of what.
@@ -83,6 +84,33 @@ enum Step {
     N,
     Na,
 }
+
+/// Where a byte leads in a number: `0` stands for all digits, `-` for both signs, `e` for `E` too.
+const NUMBER: [(Step, u8, Step); 23] = [
+    (Step::Digits, b'0', Step::Digits),
+    (Step::Start, b'0', Step::Digits),
+    (Step::Signed, b'0', Step::Digits),
+    (Step::Start, b'-', Step::Signed),
+    (Step::Fraction, b'0', Step::Fraction),
+    (Step::Digits, b'.', Step::Fraction),
+    (Step::Start, b'.', Step::BarePoint),
+    (Step::Signed, b'.', Step::BarePoint),
+    (Step::BarePoint, b'0', Step::Fraction),
+    (Step::Digits, b'e', Step::Exponent),
+    (Step::Fraction, b'e', Step::Exponent),
+    (Step::Exponent, b'-', Step::ExponentSigned),
+    (Step::Exponent, b'0', Step::ExponentDigits),
+    (Step::ExponentSigned, b'0', Step::ExponentDigits),
+    (Step::ExponentDigits, b'0', Step::ExponentDigits),
+    (Step::Start, b'i', Step::I),
+    (Step::Signed, b'i', Step::I),
+    (Step::I, b'n', Step::In),
+    (Step::In, b'f', Step::Closed),
+    (Step::Start, b'n', Step::N),
+    (Step::Signed, b'n', Step::N),
+    (Step::N, b'a', Step::Na),
+    (Step::Na, b'n', Step::Closed),
+];
 
 /// The default [`Parser`].
 ///
@@ -198,6 +226,7 @@ impl<'a> Scanner<'a> {
     /// The fewest bytes that can complete the value that is being read.
     fn need(&self) -> usize {
         match self.state {
+            State::Chunk | State::Format if !RESP3 => 1,
             State::Format => self.number as usize - self.line + 2,
             State::Payload => (self.number as usize).saturating_add(2),
             State::PayloadCr => 2,
@@ -215,7 +244,7 @@ impl<'a> Scanner<'a> {
             State::LineFeed if byte == b'\n' => return self.end_line(),
             State::PayloadCr if byte == b'\r' => self.state = State::PayloadLf,
             State::PayloadLf if byte == b'\n' => {
-                if !self.chunked {
+                if !RESP3 || !self.chunked {
                     return Ok(self.complete());
                 }
                 self.state = State::Chunk;
@@ -223,6 +252,7 @@ impl<'a> Scanner<'a> {
             State::LineFeed | State::PayloadCr | State::PayloadLf => {
                 return Err(self.refuse(ProtocolErrorKind::BadTerminator));
             }
+            State::Chunk | State::Format if !RESP3 => {}
             State::Chunk if byte == b';' => self.begin_line(byte),
             State::Chunk => return Err(self.refuse(ProtocolErrorKind::BadChunk)),
             State::Format => {
@@ -256,7 +286,7 @@ impl<'a> Scanner<'a> {
     /// Whether the string that is being read goes to the caller in pieces. An error does not: it is no part of the text.
     #[inline]
     fn in_pieces(&self) -> bool {
-        self.streaming && self.depth == 0 && self.kind != b'!'
+        self.streaming && self.depth == 0 && (!RESP3 || self.kind != b'!')
     }
 
     #[inline]
@@ -273,7 +303,7 @@ impl<'a> Scanner<'a> {
     /// A type byte begins a value.
     #[inline]
     fn open(&mut self, byte: u8) -> Result<(), Refused> {
-        if self.top.nest != Nest::Counted {
+        if RESP3 && self.top.nest != Nest::Counted {
             self.check_place(byte)?;
         }
         if !matches!(byte, b'$' | b'*' | b':' | b'+' | b'-') {
@@ -286,7 +316,7 @@ impl<'a> Scanner<'a> {
     /// The types that RESP3 adds, and where these may stand.
     fn check_resp3(&mut self, byte: u8) -> Result<(), Refused> {
         let kind = match byte {
-            _ if self.protocol == Protocol::Resp2 => ProtocolErrorKind::UnknownType,
+            _ if !RESP3 || self.protocol == Protocol::Resp2 => ProtocolErrorKind::UnknownType,
             b'%' | b'~' | b'|' | b'!' | b'=' | b'_' | b',' | b'#' | b'(' => return Ok(()),
             b'>' if self.depth == 0 => return Ok(()),
             b'>' if !self.in_push() => {
@@ -356,19 +386,27 @@ impl<'a> Scanner<'a> {
 
     /// Whether the line is a length or count.
     fn is_header(&self) -> bool {
+        if !RESP3 {
+            return matches!(self.kind, b'$' | b'*');
+        }
         !matches!(self.kind, b'+' | b'-' | b':' | b',' | b'(' | b'#' | b'_' | b'.')
     }
 
     fn line_may_end(&self) -> bool {
-        matches!(self.kind, b'+' | b'-' | b'_' | b'.')
-            || matches!(self.step, Step::Digits | Step::Closed | Step::Fraction | Step::ExponentDigits)
+        matches!(self.kind, b'+' | b'-')
+            || matches!(self.step, Step::Digits | Step::Closed)
+            || RESP3
+                && (matches!(self.kind, b'_' | b'.')
+                    || matches!(self.step, Step::Fraction | Step::ExponentDigits))
     }
 
     /// Where `byte` leads in a line, or `None` if it cannot stand there.
     fn step(&mut self, byte: u8) -> Option<Step> {
         match self.kind {
             b'+' | b'-' => (byte != b'\n').then_some(Step::Start),
-            b':' | b',' | b'(' => self.number_step(byte),
+            b':' => self.number_step(byte),
+            _ if !RESP3 => self.length_step(byte),
+            b',' | b'(' => self.number_step(byte),
             b'#' => (self.step == Step::Start && matches!(byte, b't' | b'f')).then_some(Step::Closed),
             b'_' | b'.' => None,
             _ => self.length_step(byte),
@@ -376,7 +414,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn length_step(&mut self, byte: u8) -> Option<Step> {
-        let resp3 = self.protocol == Protocol::Resp3;
+        let resp3 = RESP3 && self.protocol == Protocol::Resp3;
         match (self.step, byte) {
             (Step::Start, b'1'..=b'9') | (Step::Digits, b'0'..=b'9') => self.digit(byte),
             (Step::Start, b'0') => Some(Step::Closed),
@@ -395,31 +433,24 @@ impl<'a> Scanner<'a> {
 
     /// Where `byte` leads in an integer, big number or double.
     fn number_step(&mut self, byte: u8) -> Option<Step> {
-        // A sign before a word can only be a minus.
-        let word_may_start = self.step == Step::Start || self.negative;
-        Some(match (self.step, byte) {
-            (Step::Start, b'+' | b'-') => {
-                self.negative = byte == b'-';
-                Step::Signed
-            }
-            (Step::Start | Step::Signed | Step::Digits, b'0'..=b'9') => {
-                return if self.kind == b':' { self.digit(byte) } else { Some(Step::Digits) };
-            }
-            _ if self.kind != b',' => return None,
-            (Step::Start | Step::Signed, b'.') => Step::BarePoint,
-            (Step::Digits, b'.') | (Step::BarePoint | Step::Fraction, b'0'..=b'9') => Step::Fraction,
-            (Step::Digits | Step::Fraction, b'e' | b'E') => Step::Exponent,
-            (Step::Exponent, b'+' | b'-') => Step::ExponentSigned,
-            (Step::Exponent | Step::ExponentSigned | Step::ExponentDigits, b'0'..=b'9') => {
-                Step::ExponentDigits
-            }
-            (Step::Start | Step::Signed, b'i') if word_may_start => Step::I,
-            (Step::I, b'n') => Step::In,
-            (Step::Start | Step::Signed, b'n') if word_may_start => Step::N,
-            (Step::N, b'a') => Step::Na,
-            (Step::In, b'f') | (Step::Na, b'n') => Step::Closed,
-            _ => return None,
-        })
+        let class = match byte {
+            b'0'..=b'9' => b'0',
+            b'+' => b'-',
+            b'E' => b'e',
+            other => other,
+        };
+        // What only doubles have stands behind the rest.
+        let rows = if RESP3 && self.kind == b',' { NUMBER.len() } else { 4 };
+        let (_, _, next) =
+            *NUMBER.iter().take(rows).find(|(step, expected, _)| *step == self.step && *expected == class)?;
+        match next {
+            Step::Signed => self.negative = byte == b'-',
+            // A sign before a word can only be a minus.
+            Step::I | Step::N if self.step == Step::Signed && !self.negative => return None,
+            Step::Digits if self.kind == b':' => return self.digit(byte),
+            _ => {}
+        }
+        Some(next)
     }
 
     /// Appends a digit to the number, unless it takes it beyond 64 bits with a sign.
@@ -436,6 +467,7 @@ impl<'a> Scanner<'a> {
     fn bad_line(&self) -> ProtocolErrorKind {
         match self.kind {
             b':' => ProtocolErrorKind::BadInteger,
+            _ if !RESP3 => ProtocolErrorKind::BadLength,
             b',' => ProtocolErrorKind::BadDouble,
             b'(' => ProtocolErrorKind::BadBigNumber,
             b'#' => ProtocolErrorKind::BadBoolean,
@@ -449,19 +481,19 @@ impl<'a> Scanner<'a> {
     /// The line that began the value `kind` is complete.
     fn end_line(&mut self) -> Result<Option<Progress>, Refused> {
         if !self.is_header() {
-            if self.kind == b'.' {
+            if RESP3 && self.kind == b'.' {
                 self.pop_level();
             }
             return Ok(self.complete());
         }
         if self.negative {
-            if self.top.first && self.top.nest == Nest::Push {
+            if RESP3 && self.top.first && self.top.nest == Nest::Push {
                 return Err(self.refuse_value(ProtocolErrorKind::BadPush));
             }
             return Ok(self.complete());
         }
         match self.kind {
-            b'$' if self.number == STREAMED => {
+            b'$' if RESP3 && self.number == STREAMED => {
                 self.chunked = true;
                 self.total = 0;
                 self.state = State::Chunk;
@@ -473,12 +505,12 @@ impl<'a> Scanner<'a> {
     }
 
     fn begin_payload(&mut self) -> Result<Option<Progress>, Refused> {
-        let before = if self.kind == b';' { self.total } else { 0 };
-        if self.kind == b';' && self.number == 0 {
+        let before = if RESP3 && self.kind == b';' { self.total } else { 0 };
+        if RESP3 && self.kind == b';' && self.number == 0 {
             self.chunked = false;
             return Ok(self.complete());
         }
-        if self.kind == b'=' && self.number < 4 {
+        if RESP3 && self.kind == b'=' && self.number < 4 {
             return Err(self.refuse_value(ProtocolErrorKind::BadVerbatim));
         }
         if self.number > (self.limits.max_bulk.min(usize::MAX - 2) - before) as u64 {
@@ -486,13 +518,14 @@ impl<'a> Scanner<'a> {
         }
         self.total = before + self.number as usize;
         self.line = 0;
-        self.state = if self.kind == b'=' { State::Format } else { State::Payload };
+        self.state = if RESP3 && self.kind == b'=' { State::Format } else { State::Payload };
         Ok(None)
     }
 
     fn begin_aggregate(&mut self) -> Result<Option<Progress>, Refused> {
-        let pairs = matches!(self.kind, b'%' | b'|');
+        let pairs = RESP3 && matches!(self.kind, b'%' | b'|');
         let nest = match self.kind {
+            _ if !RESP3 => Nest::Counted,
             b'|' => Nest::Attribute,
             b'>' => Nest::Push,
             b'%' if self.number == STREAMED => Nest::StreamedMap,
@@ -548,6 +581,7 @@ impl<'a> Scanner<'a> {
             self.top.attributed = false;
             match nest {
                 Nest::Root => return Some(self.end_frame(push)),
+                Nest::Streamed | Nest::StreamedMap if !RESP3 => {}
                 Nest::Streamed | Nest::StreamedMap => {
                     self.top.remaining = self.top.remaining.saturating_sub(1);
                     self.top.first = !self.top.first;
@@ -563,6 +597,7 @@ impl<'a> Scanner<'a> {
             }
             self.pop_level();
             match nest {
+                _ if !RESP3 => {}
                 Nest::Attribute => {
                     self.top.attributed = true;
                     return None;

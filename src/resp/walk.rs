@@ -4,6 +4,7 @@
 //! values, never a panic: what cannot be read is null.
 
 use super::Kind;
+use crate::parts::RESP3;
 
 /// The beginning of one value: a scalar is complete with it, an aggregate's elements follow.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +112,9 @@ impl<'a> Walker<'a> {
     #[cold]
     #[inline(never)]
     pub(crate) fn count_open(&mut self) -> usize {
+        if !RESP3 {
+            return 0;
+        }
         let count = count_streamed(self.rest);
         self.open = false;
         self.pending = self.pending.saturating_sub(1).saturating_add(count);
@@ -124,13 +128,13 @@ impl<'a> Walker<'a> {
                 self.pending = 0;
                 return NULL;
             };
-            if byte == b'|' || byte == b'>' && !self.outermost {
+            if RESP3 && (byte == b'|' || byte == b'>' && !self.outermost) {
                 self.rest = skip_value(self.rest);
                 continue;
             }
             let (body, rest) = split_value(self.rest);
             self.rest = rest;
-            if byte == b'.' {
+            if RESP3 && byte == b'.' {
                 continue;
             }
             self.outermost = false;
@@ -138,7 +142,7 @@ impl<'a> Walker<'a> {
             let body = if kind == Kind::Null { Body::Null } else { body };
             self.pending = match body {
                 Body::Values(count) => self.pending.saturating_add(count).saturating_sub(1),
-                Body::Open => {
+                Body::Open if RESP3 => {
                     self.open = true;
                     self.pending
                 }
@@ -170,10 +174,10 @@ impl<'a> Walker<'a> {
     #[inline(never)]
     fn skip_some(&mut self, pending: usize) {
         while self.pending > pending {
-            if core::mem::take(&mut self.open) {
+            if RESP3 && core::mem::take(&mut self.open) {
                 self.rest = skip_streamed(self.rest);
             } else {
-                while self.rest.first() == Some(&b'.') {
+                while RESP3 && self.rest.first() == Some(&b'.') {
                     self.take_line();
                 }
                 self.rest = skip_attributed(self.rest);
@@ -187,7 +191,7 @@ impl<'a> Walker<'a> {
         if self.pending == 0 {
             return None;
         }
-        while self.rest.first() == Some(&b'.') {
+        while RESP3 && self.rest.first() == Some(&b'.') {
             self.take_line();
         }
         let start = self.rest;
@@ -261,7 +265,7 @@ pub(crate) fn split_length(bytes: &[u8]) -> (Length, &[u8]) {
     }
     match bytes.get(at) {
         Some(b'-') => (Length::Null, bytes.get(at + 4..).unwrap_or_default()),
-        Some(b'?') => (Length::Streamed, bytes.get(at + 3..).unwrap_or_default()),
+        Some(b'?') if RESP3 => (Length::Streamed, bytes.get(at + 3..).unwrap_or_default()),
         _ => (Length::Count(length), bytes.get(at + 2..).unwrap_or_default()),
     }
 }
@@ -292,6 +296,9 @@ pub(crate) fn split_payload(bytes: &[u8], length: usize) -> (&[u8], &[u8]) {
 
 /// The next chunk of a streamed string and what follows; `None` at its end.
 pub(crate) fn split_chunk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    if !RESP3 {
+        return None;
+    }
     match split_length(bytes) {
         (Length::Count(0), _) => None,
         (Length::Count(length), rest) => Some(split_payload(rest, length)),
@@ -353,7 +360,7 @@ pub(crate) fn skip_attributed(mut bytes: &[u8]) -> &[u8] {
     if let Some((_, rest)) = split_plain(bytes) {
         return rest;
     }
-    while matches!(bytes.first(), Some(b'|' | b'>')) {
+    while RESP3 && matches!(bytes.first(), Some(b'|' | b'>')) {
         bytes = skip_value(bytes);
     }
     skip_value(bytes)
@@ -369,6 +376,7 @@ fn skip_values(mut bytes: &[u8], mut pending: usize) -> &[u8] {
             Token::Values(count) => pending = (pending - 1).saturating_add(count),
             // What is no element itself adds its values to those that are pending.
             Token::Aside(count) => pending = (pending - usize::from(outermost)).saturating_add(count),
+            Token::Open if !RESP3 => {}
             Token::Open => {
                 bytes = skip_streamed(bytes);
                 pending -= 1;
@@ -425,8 +433,8 @@ pub(crate) enum Token {
 pub(crate) fn split_token(bytes: &[u8]) -> (Token, &[u8]) {
     let (body, rest) = split_value(bytes);
     let token = match (bytes.first(), body) {
-        (Some(b'.'), _) => Token::End,
-        (Some(b'|' | b'>'), Body::Values(count)) => Token::Aside(count),
+        (Some(b'.'), _) if RESP3 => Token::End,
+        (Some(b'|' | b'>'), Body::Values(count)) if RESP3 => Token::Aside(count),
         (_, Body::Values(count)) => Token::Values(count),
         (_, Body::Open) => Token::Open,
         _ => Token::Scalar,
@@ -437,9 +445,11 @@ pub(crate) fn split_token(bytes: &[u8]) -> (Token, &[u8]) {
 /// The body of what `bytes` begin with, attributes and ends included, and what follows it.
 fn split_value(bytes: &[u8]) -> (Body<'_>, &[u8]) {
     let values = match bytes.first() {
-        Some(b'*' | b'~' | b'>') => 1,
-        Some(b'%' | b'|') => 2,
-        Some(b'$' | b'!' | b'=') => 0,
+        Some(b'*') => 1,
+        Some(b'$') => 0,
+        Some(b'~' | b'>') if RESP3 => 1,
+        Some(b'%' | b'|') if RESP3 => 2,
+        Some(b'!' | b'=') if RESP3 => 0,
         _ => {
             let (text, rest) = split_line(bytes);
             return (Body::Text(text), rest);
@@ -466,6 +476,7 @@ fn kind_of(byte: u8) -> Kind {
         b':' => Kind::Integer,
         b'+' => Kind::SimpleString,
         b'-' => Kind::SimpleError,
+        _ if !RESP3 => Kind::Null,
         b'%' => Kind::Map,
         b'~' => Kind::Set,
         b',' => Kind::Double,

@@ -226,6 +226,7 @@ impl Server {
             "PING" if self.protocol == Protocol::Resp2 && self.subscribed() => {
                 self.pushed(&["pong", word(1)], None)
             }
+            "PING" if words.len() > 1 => bulk(word(1)),
             "PING" => b"+PONG\r\n".to_vec(),
             "SELECT" if word(1) == "99" => error("ERR DB index is out of range"),
             "CLIENT" if word(1).eq_ignore_ascii_case("REPLY") => match &word(2).to_ascii_uppercase()[..] {
@@ -308,7 +309,12 @@ impl Server {
                 self.scripts.insert(Digest::of(word(1).as_bytes()).to_string());
                 bulk(word(words.len() - 1))
             }
-            "EVALSHA" if self.scripts.contains(word(1)) && words.len() > 3 => bulk(word(words.len() - 1)),
+            "EVALSHA"
+                if self.scripts.contains(word(1))
+                    && words.len() > 3 + word(2).parse().unwrap_or(words.len()) =>
+            {
+                bulk(word(words.len() - 1))
+            }
             "EVALSHA" if self.scripts.contains(word(1)) => b":42\r\n".to_vec(),
             "EVALSHA" => error("NOSCRIPT No matching script. Please use EVAL."),
             "MONITOR" => ok(),

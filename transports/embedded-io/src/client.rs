@@ -2,7 +2,7 @@
 
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
-use redwire::connection::{Config, Connection, Message, SendError, SendOptions, Ticket};
+use redwire::connection::{Capacity, Config, Connection, Event, Message, SendError, SendOptions, Ticket};
 use redwire::reply::FromReply;
 use redwire::resp::{Parser, Scanner};
 use redwire::script::Script;
@@ -10,6 +10,9 @@ use redwire::time::{Duration, Instant};
 
 use crate::session::{Session, Wanted};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
+
+/// What the text of a PING is made of that nobody else sends.
+const SIGN: u64 = u64::from_be_bytes(*b"Redwire!");
 
 /// Says without waiting whether a stream has something to be read.
 type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
@@ -23,32 +26,47 @@ type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
 /// never sent a second time: when the connection is lost then, [`Error::maybe_executed`] says whether the server may have
 /// seen it.
 ///
-/// ```no_run
+/// ```
 /// use redwire_embedded_io::prelude::*;
-/// # fn run<S: embedded_io::Read + embedded_io::Write>(uart: S) -> Result<(), Error> {
+/// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
+/// # let connector = canned::connector(&[":7\r\n", "$6\r\nsensor\r\n", "$6\r\ngarden\r\n"]);
 ///
 /// let mut memory = StaticBuffers::<512, 256, 8>::new();
-/// let mut redis = Client::new(Line::new(uart), Config::default(), memory.memory(), NoClock);
+/// let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
 /// let boots: i64 = redis.incr("boots")?;
 /// let name: heapless::String<32> = redis.get("name")?;
+/// // Lent from the receive buffer, up to the next command.
 /// let place: &str = redis.get("place")?;
-/// # Ok(())
-/// # }
+/// assert_eq!((boots, name.as_str(), place), (7, "sensor", "garden"));
+/// # Ok::<(), Error>(())
 /// ```
 ///
 /// # Deadlines
 ///
 /// A read of `embedded-io` waits for as long as it takes. Of the timeouts in [`Config`] the client can take note
-/// - whenever something was read;
-/// - when the stream gives up by itself, with an error of kind `TimedOut` or `Interrupted`;
+/// - whenever something was read or written;
+/// - when the stream gives up by itself, with an error of kind `TimedOut` or `Interrupted`, which is no more than that;
 /// - at any time [`with_deadlines`](Self::with_deadlines): it then asks the stream whether there is something to be read,
 ///   and looks at the clock in between.
+///
+/// The time for a command begins when it is queued, and that for one in a pipeline when it is added.
+///
+/// # When the connection is lost
+///
+/// The call that notices it fails, and the stream goes back to the connector. The next call asks for another. A client
+/// [`with_deadlines`](Self::with_deadlines) looks before it sends anything, and so finds most connections that have ended
+/// meanwhile in time to use another. Subscriptions are restored on the new connection; keys that were watched are not, so
+/// that a transaction fails.
 pub struct Client<'b, C: Connector, K, P = Scanner<'b>> {
     pub(crate) session: Session<'b, P>,
     connector: C,
     stream: Option<C::Stream>,
     clock: K,
     ready: Option<Ready<C::Stream>>,
+    /// Bytes were written that the stream may hold back.
+    unflushed: bool,
+    /// How many connections there were on the line.
+    connections: u32,
     /// What follows has to go over the connection that is there.
     pub(crate) pinned: bool,
 }
@@ -73,7 +91,16 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     fn of(session: Session<'b, P>, connector: C, clock: K) -> Self {
-        Client { session, connector, stream: None, clock, ready: None, pinned: false }
+        Client {
+            session,
+            connector,
+            stream: None,
+            clock,
+            ready: None,
+            unflushed: false,
+            connections: 0,
+            pinned: false,
+        }
     }
 
     /// Looks at the clock while it waits, so that a deadline passes when nothing comes.
@@ -91,15 +118,50 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// # Errors
     /// [`Error`]: there is no stream to be had, or the server refuses.
     pub fn connect(&mut self) -> Result<(), Error> {
+        // A connection that has ended while nobody looked makes room for the next.
+        let _ = self.take(Wanted::Nothing);
         if self.is_connected() {
-            return Ok(());
+            // Behind RESET the same connection is greeted anew.
+            return if self.session.engine.is_ready() { Ok(()) } else { self.greeted() };
         }
         let stream =
             self.connector.connect().map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
         self.stream = Some(stream);
+        self.unflushed = false;
         let now = self.clock.now();
         self.session.connected(now)?;
+        // What is there before anything was asked is noise, or says why there will be no conversation.
+        match self.catch_up(Wanted::Connected) {
+            Some(found) => found?,
+            None => self.greeted()?,
+        }
+        if C::FRESH { Ok(()) } else { self.verify() }
+    }
+
+    fn greeted(&mut self) -> Result<(), Error> {
         self.wait(Wanted::Connected, None).map(drop)
+    }
+
+    /// Makes sure that a reply answers what was asked: the first on a line may be old ones.
+    fn verify(&mut self) -> Result<(), Error> {
+        self.connections = self.connections.wrapping_add(1);
+        let now = self.clock.now();
+        let sign = SIGN ^ now.as_micros().wrapping_add(self.connections.into());
+        let sent = self.session.engine.send(now, &command::ping().message(sign)).map_err(Error::from);
+        let answered = sent.and_then(|ticket| self.wait(Wanted::Answer(ticket), None));
+        let verified = answered.and_then(|_| match self.session.engine.last_event() {
+            // A RESP2 subscriber gets a list, with the sign behind a `pong`.
+            Some(Event::Reply { frame, .. }) => {
+                frame.decode::<()>()?;
+                let echoed = frame.elements().last().unwrap_or(frame).decode::<u64>();
+                if echoed == Ok(sign) { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
+            }
+            _ => Err(Error::new(ErrorKind::OutOfStep)),
+        });
+        if verified.is_err() {
+            self.disconnect();
+        }
+        verified.map_err(|error| error.executed(false))
     }
 
     /// Whether there is a connection, as far as is known.
@@ -114,6 +176,13 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         self.let_go();
     }
 
+    /// Ends the connection, and gives the connector back: with a [`Line`](crate::Line) the stream. Dropping the client
+    /// drops both.
+    pub fn into_connector(mut self) -> C {
+        self.disconnect();
+        self.connector
+    }
+
     /// The connector.
     pub fn connector(&mut self) -> &mut C {
         &mut self.connector
@@ -126,13 +195,16 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Runs a command and reads its reply: as the type that Redis fixes for it, or as any type where it leaves that open.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n", "$6\r\nembstr\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let fresh: bool = redis.execute(set("lock", "token").ex(30).nx())?;
     /// let encoding: &str = redis.execute(cmd("OBJECT").arg("ENCODING").arg("lock"))?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!((fresh, encoding), (true, "embstr"));
+    /// # Ok::<(), Error>(())
     /// ```
     ///
     /// # Errors
@@ -150,13 +222,16 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Calls a script by its digest, and loads it first if the server has not got it.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&[":10\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let multiply = Script::new("return redis.call('GET', KEYS[1]) * ARGV[1]");
     /// let ten: i64 = redis.script(&multiply, "foo", 5)?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!(ten, 10);
+    /// # Ok::<(), Error>(())
     /// ```
     ///
     /// # Errors
@@ -259,6 +334,19 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// [`with_deadlines`](Self::with_deadlines), or else it waits until something comes. None if there is none by then, and
     /// at once when nothing is subscribed to.
     ///
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
+    /// # use redwire_embedded_io::prelude::*;
+    /// # let connector = canned::connector(&[">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n>3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
+    /// redis.subscribe("news")?;
+    /// if let Some(message) = redis.get_message(Duration::from_secs(1))? {
+    ///     assert_eq!((message.channel, message.payload), (&b"news"[..], &b"hello"[..]));
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// When the connection is lost that is an error, and what is published from then on is lost until the next call, which
     /// connects and subscribes again.
     ///
@@ -271,14 +359,20 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         if !self.session.is_subscribed() {
             return Ok(None);
         }
-        self.connect()?;
+        if !self.is_connected() {
+            self.connect()?;
+            if let Some(waiting) = self.session.waiting_message() {
+                return waiting.map(|()| self.session.message());
+            }
+        }
         let until = self.clock.now() + timeout;
         let found = self.wait(Wanted::Message, Some(until))?;
         Ok(if found { self.session.message() } else { None })
     }
 
     /// The next message if it is there already. It never waits for the server, and never connects: without a connection
-    /// call [`connect`](Self::connect), which subscribes again.
+    /// call [`connect`](Self::connect), which subscribes again. All that it may write is the PING of a
+    /// [health check](Config::health_check).
     ///
     /// # Errors
     /// As [`get_message`](Self::get_message).
@@ -289,22 +383,21 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         if let Some(waiting) = self.session.waiting_message() {
             return waiting.map(|()| self.session.message());
         }
+        let mut last = false;
         loop {
-            if let Some(found) = self.session.take(Wanted::Message) {
-                if found.is_err() {
-                    self.let_go();
-                }
+            if let Some(found) = self.take(Wanted::Message) {
                 return found.map(|()| self.session.message());
             }
-            let now = self.clock.now();
-            self.session.engine.handle_timeout(now);
-            let Some(stream) = &mut self.stream else { return Ok(None) };
-            match stream.read_ready() {
-                Ok(true) => self.read(),
-                Ok(false) if self.session.engine.poll_transmit().is_none() => return Ok(None),
-                // The question whether the server is still there.
-                Ok(false) => self.flush(),
-                Err(error) => self.session.broken(Some(error.kind())),
+            if last || !self.is_connected() {
+                return Ok(None);
+            }
+            if self.ask(C::Stream::read_ready) {
+                self.read();
+            } else {
+                last = true;
+                let now = self.clock.now();
+                self.session.engine.handle_timeout(now);
+                self.flush();
             }
         }
     }
@@ -349,41 +442,48 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Makes sure that there is a connection. One that has ended while nobody looked is found out before anything is sent.
     #[inline(never)]
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        self.catch_up();
-        if self.pinned && !self.is_connected() {
-            return Err(Error::new(ErrorKind::Disconnected(None)));
+        let over = self.take(Wanted::Nothing).or_else(|| self.catch_up(Wanted::Nothing));
+        if self.pinned {
+            over.unwrap_or(Ok(()))?;
+            if !self.is_connected() {
+                return Err(Error::new(ErrorKind::Disconnected(None)));
+            }
         }
         self.connect()
     }
 
-    /// Works through what has come in the meantime, if that can be done without waiting.
-    fn catch_up(&mut self) {
-        while let (Some(ready), Some(stream)) = (self.ready, &mut self.stream) {
-            match ready(stream) {
-                Ok(true) => self.read(),
-                Ok(false) => return,
-                Err(error) => self.session.broken(Some(error.kind())),
-            }
-            if self.session.take(Wanted::Nothing).is_some() {
-                self.let_go();
+    /// Reads what has come in the meantime, if that can be done without waiting: no more than the receive buffer holds, so
+    /// that a flood of messages cannot keep a command from being sent.
+    fn catch_up(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
+        let mut room = self.session.engine.receive_buffer().len();
+        while room > 0 && self.readable() == Some(true) {
+            room = room.saturating_sub(self.read().max(1));
+            let found = self.take(wanted);
+            if found.is_some() {
+                return found;
             }
         }
+        None
     }
 
-    /// A command found no room: waits for the replies that are due, which nobody waits for, until there is some.
+    /// A command found no room: writes what waits to be written, or waits for the replies that are due, which nobody waits
+    /// for, if that helps.
+    ///
+    /// # Errors
+    /// It does not help, or the connection is over.
     #[inline(never)]
-    fn make_room(&mut self, error: SendError) -> Result<(), Error> {
-        if !matches!(error, SendError::Capacity(_)) || self.session.engine.in_flight() == 0 {
-            return Err(error.into());
-        }
-        self.turn(None);
-        match self.session.take(Wanted::Nothing) {
-            None => Ok(()),
-            Some(over) => {
-                self.let_go();
-                over
+    pub(crate) fn make_room(&mut self, error: SendError) -> Result<(), Error> {
+        let SendError::Capacity(capacity) = error else { return Err(error.into()) };
+        match capacity {
+            Capacity::Transmit { .. } if self.session.engine.poll_transmit().is_some() => {
+                self.flush();
             }
+            Capacity::InFlight if self.session.engine.in_flight() > 0 => {
+                self.turn(None);
+            }
+            _ => return Err(error.into()),
         }
+        self.take(Wanted::Nothing).unwrap_or(Ok(()))
     }
 
     /// Waits for an event until a moment; false if it has not come by then.
@@ -391,82 +491,132 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     pub(crate) fn wait(&mut self, wanted: Wanted, until: Option<Instant>) -> Result<bool, Error> {
         let mut passed = false;
         loop {
-            match self.session.take(wanted) {
-                Some(Ok(())) => return Ok(true),
-                Some(Err(error)) => {
-                    if self.session.engine.is_idle() {
-                        self.let_go();
-                    }
-                    return Err(error);
-                }
+            match self.take(wanted) {
+                Some(found) => return found.map(|()| true),
                 None if passed => return Ok(false),
                 None => passed = self.turn(until),
             }
         }
     }
 
-    /// Writes what is to be written, then reads once. True if the moment passed before there was something to be read.
+    /// Works through what has come, up to the event that is wanted. A connection that is over gives its stream back.
+    pub(crate) fn take(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
+        let found = self.session.take(wanted);
+        if self.session.engine.is_idle() {
+            self.let_go();
+        }
+        found
+    }
+
+    /// Writes what is to be written, then reads once. True if the moment has passed, and nothing more is known to be there.
     fn turn(&mut self, until: Option<Instant>) -> bool {
-        self.flush();
-        while let (Some(ready), Some(stream)) = (self.ready, &mut self.stream) {
-            match ready(stream) {
-                Ok(true) => break,
-                Ok(false) => {}
-                Err(error) => {
-                    self.session.broken(Some(error.kind()));
-                    return false;
-                }
-            }
+        if self.flush() && self.wait_for_input(until) {
+            self.read();
+        }
+        K::TICKS && until.is_some_and(|until| until <= self.clock.now()) && self.readable() != Some(true)
+    }
+
+    /// With deadlines: waits until there is something to be read. False if a deadline or the moment has passed first.
+    fn wait_for_input(&mut self, until: Option<Instant>) -> bool {
+        while self.readable() == Some(false) {
             let now = self.clock.now();
             if self.session.engine.poll_timeout().is_some_and(|(due, _)| due <= now) {
                 self.session.engine.handle_timeout(now);
                 return false;
             }
             if until.is_some_and(|until| until <= now) {
-                return true;
+                return false;
             }
         }
-        self.read();
-        until.is_some_and(|until| until <= self.clock.now())
+        true
     }
 
-    /// Writes all that is to be written.
-    pub(crate) fn flush(&mut self) {
-        let Some(stream) = &mut self.stream else { return self.session.broken(None) };
-        let mut written = false;
+    /// Whether there is something to be read; none if there is no stream, or it is not to be asked.
+    fn readable(&mut self) -> Option<bool> {
+        let ready = self.ready.filter(|_| K::TICKS && self.is_connected())?;
+        Some(self.ask(ready))
+    }
+
+    /// Whether there is something to be read. A stream that breaks has: its end.
+    fn ask(&mut self, ready: Ready<C::Stream>) -> bool {
+        let Some(stream) = &mut self.stream else { return true };
+        match ready(stream) {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.stopped(error.kind());
+                !self.is_connected()
+            }
+        }
+    }
+
+    /// Writes all that is to be written. False if the stream gave up or broke.
+    pub(crate) fn flush(&mut self) -> bool {
+        let Some(stream) = &mut self.stream else {
+            self.session.broken(None);
+            return false;
+        };
         while let Some(bytes) = self.session.engine.poll_transmit() {
             match stream.write(bytes) {
-                Ok(0) => return self.session.broken(Some(embedded_io::ErrorKind::WriteZero)),
-                Ok(count) => self.session.engine.transmitted(count),
-                Err(error) if gave_up(error.kind()) => {
-                    let now = self.clock.now();
-                    if K::TICKS {
-                        self.session.engine.handle_timeout(now);
-                    }
+                Ok(0) => return self.stopped(embedded_io::ErrorKind::WriteZero),
+                Ok(count) => {
+                    self.session.engine.transmitted(count);
+                    self.unflushed = true;
                 }
-                Err(error) => return self.session.broken(Some(error.kind())),
+                Err(error) => return self.stopped(error.kind()),
             }
-            written = true;
         }
-        if written && let Err(error) = stream.flush() {
-            self.session.broken(Some(error.kind()));
+        if self.unflushed
+            && let Err(error) = stream.flush()
+        {
+            return self.stopped(error.kind());
+        }
+        self.unflushed = false;
+        true
+    }
+
+    /// Reads once, and waits for it. Says how many bytes came.
+    fn read(&mut self) -> usize {
+        let Some(stream) = &mut self.stream else {
+            self.session.broken(None);
+            return 0;
+        };
+        match stream.read(self.session.engine.receive_buffer()) {
+            Ok(0) => {
+                self.broken(None);
+                0
+            }
+            Ok(count) => {
+                let now = self.clock.now();
+                self.session.engine.received(now, count);
+                if K::TICKS {
+                    self.session.engine.handle_timeout(now);
+                }
+                count
+            }
+            Err(error) => {
+                self.stopped(error.kind());
+                0
+            }
         }
     }
 
-    /// Reads once, and waits for it.
-    fn read(&mut self) {
-        let Some(stream) = &mut self.stream else { return self.session.broken(None) };
-        let result = stream.read(self.session.engine.receive_buffer());
-        let now = self.clock.now();
-        match result {
-            Ok(0) => self.session.broken(None),
-            Ok(count) => self.session.engine.received(now, count),
-            Err(error) if gave_up(error.kind()) => {}
-            Err(error) => self.session.broken(Some(error.kind())),
+    /// A stream has failed: it gave up, and it is time to look at the clock, or it is broken. False.
+    fn stopped(&mut self, kind: embedded_io::ErrorKind) -> bool {
+        if matches!(kind, embedded_io::ErrorKind::TimedOut | embedded_io::ErrorKind::Interrupted) {
+            let now = self.clock.now();
+            if K::TICKS {
+                self.session.engine.handle_timeout(now);
+            }
+        } else {
+            self.broken(Some(kind));
         }
-        if K::TICKS {
-            self.session.engine.handle_timeout(now);
-        }
+        false
+    }
+
+    /// The stream has ended, with what it said. What it brought before is still worked through.
+    fn broken(&mut self, kind: Option<embedded_io::ErrorKind>) {
+        self.session.broken(kind);
+        self.let_go();
     }
 
     /// Gives the stream back.
@@ -481,17 +631,19 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 }
 
-/// Whether a stream has only waited for too long.
-fn gave_up(kind: embedded_io::ErrorKind) -> bool {
-    matches!(kind, embedded_io::ErrorKind::TimedOut | embedded_io::ErrorKind::Interrupted)
-}
-
 /// Shows the name alone: what is in the buffers is long, and may be secret.
 macro_rules! debug {
     ($($name:ident)*) => {$(
         impl<C: Connector, K: Clock, P: Parser> core::fmt::Debug for $name<'_, '_, C, K, P> {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+
+        #[cfg(feature = "defmt")]
+        impl<C: Connector, K: Clock, P: Parser> defmt::Format for $name<'_, '_, C, K, P> {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                defmt::write!(f, "{=str} {{ .. }}", stringify!($name));
             }
         }
     )*};
@@ -501,6 +653,13 @@ pub(crate) use debug;
 impl<C: Connector, K, P: Parser> core::fmt::Debug for Client<'_, C, K, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Client").field("mode", &self.session.engine.mode()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<C: Connector, K, P: Parser> defmt::Format for Client<'_, C, K, P> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Client {{ mode: {}, .. }}", self.session.engine.mode());
     }
 }
 

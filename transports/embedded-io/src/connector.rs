@@ -12,6 +12,11 @@ pub trait Connector {
     /// Why there is none.
     type Error: Error;
 
+    /// Whether each stream is a connection of its own, on which nothing is left of an earlier one: true for sockets. If
+    /// not, the client makes sure behind the handshake that replies answer what was asked, with a PING that nobody can
+    /// have answered before (its text takes up to 20 bytes), and ends the connection if they do not.
+    const FRESH: bool = true;
+
     /// Opens a stream.
     ///
     /// # Errors
@@ -67,9 +72,11 @@ pub trait AsyncConnector {
 
 /// The connector of a stream that is always there, such as a serial line.
 ///
-/// Behind a lost connection the line is used again as it is. What the server has sent before that and has not been read
-/// has to be gone by then: let the other end of the line open a new connection, or drain the line.
-#[derive(Debug, Clone)]
+/// Behind a lost connection, or a reset of the device, the line is used again as it is, with whatever the server had still
+/// to say in that earlier life. The client notices: [`connect`](crate::Client::connect) fails, of kind
+/// [`Protocol`](crate::ErrorKind::Protocol) or [`OutOfStep`](crate::ErrorKind::OutOfStep), until that has been read. It
+/// cannot notice what the server is still waiting for. Where that may be the rest of a command, let the other end of the
+/// line open a new connection.
 pub struct Line<S> {
     stream: Option<S>,
 }
@@ -83,6 +90,19 @@ impl<S> Line<S> {
     /// The stream, while no client has it.
     pub const fn stream(&mut self) -> Option<&mut S> {
         self.stream.as_mut()
+    }
+}
+
+impl<S> core::fmt::Debug for Line<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Line").field("in_use", &self.stream.is_none()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<S> defmt::Format for Line<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Line {{ in_use: {=bool} }}", self.stream.is_none());
     }
 }
 
@@ -108,6 +128,8 @@ impl Error for InUse {
 impl<S: Read + Write> Connector for Line<S> {
     type Stream = S;
     type Error = InUse;
+
+    const FRESH: bool = false;
 
     fn connect(&mut self) -> Result<S, InUse> {
         self.stream.take().ok_or(InUse)

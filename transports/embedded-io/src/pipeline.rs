@@ -14,32 +14,36 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// A pipeline: commands that are sent together, and whose replies are read together. All of them have to fit into the
     /// transmit buffer, and into the table of commands in flight.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&[":1\r\n:1\r\n_\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let (hits, _, name): (i64, bool, Option<heapless::String<16>>) =
     ///     redis.pipeline().incr("hits").expire("hits", 60).get("name").execute()?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!((hits, name), (1, None));
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn pipeline(&mut self) -> Pipeline<'_, 'b, C, K, P> {
-        Pipeline { client: self, batch: Batch::default() }
+        Pipeline { client: self, batch: Batch::default(), atomic: false }
     }
 
     /// A pipeline that is a transaction: its commands are executed all at once, with none of others in between, or, when
     /// one is refused while it is queued, not at all.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:8\r\n:1\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let (boots, _): (i64, ()) = redis.atomic().incr("boots").lpush("log", "booted").execute()?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!(boots, 8);
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn atomic(&mut self) -> Pipeline<'_, 'b, C, K, P> {
-        let mut pipeline = self.pipeline();
-        pipeline.begin();
-        pipeline
+        Pipeline { client: self, batch: Batch::default(), atomic: true }
     }
 
     /// Reads, then writes, as if nobody else did in between: runs `body` while `keys` are watched, and again when one of
@@ -48,21 +52,25 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Commands on the transaction run at once. Those on its [`multi`](Transaction::multi) are queued, and executed when
     /// `body` returns `Ok`.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n", "$1\r\n4\r\n", "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let next = redis.transaction(["seq"], |tx| {
     ///     let next = tx.get::<Option<u64>>("seq")?.unwrap_or(0) + 1;
     ///     tx.multi().set("seq", next);
     ///     Ok(next)
     /// })?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!(next, 5);
+    /// # Ok::<(), Error>(())
     /// ```
     ///
     /// # Errors
-    /// That of `body`, after which nothing is executed and no key is watched. When the connection is lost, `body` is not
-    /// run again of itself, and [`Error::maybe_executed`] says whether the transaction may have been executed.
+    /// That of `body`, after which nothing that was queued is executed and no key is watched. When the connection is lost,
+    /// `body` is not run again of itself, and nothing is sent over another connection: [`Error::maybe_executed`] says
+    /// whether EXEC may have arrived, or, where it was a command that ran at once, whether that did.
     pub fn transaction<A: Arguments, T>(
         &mut self,
         keys: A,
@@ -72,32 +80,39 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             let watch = command::watch(Lent(&keys));
             self.pinned = false;
             let begun = if keys.count() > 0 { self.execute(watch) } else { self.prepare() };
-            begun?;
+            // Whether or not the keys are watched, nothing of the transaction is executed.
+            begun.map_err(|error: Error| error.executed(false))?;
             // What is sent from now on must not go over another connection.
             self.pinned = true;
-            let mut transaction = Transaction { client: self, batch: Batch::default(), executed: false };
+            let mut transaction = Transaction { client: self, batch: Batch::default(), state: State::Open };
             let result = body(&mut transaction);
             let result = transaction.finish(result);
             self.pinned = false;
             match result {
-                Err(Error { kind: ErrorKind::Conflict, .. }) => {}
+                Err(Error { kind: ErrorKind::Conflict, maybe_executed: false, .. }) => {}
                 result => return result,
             }
         }
     }
 
-    fn add<T: Command>(&mut self, batch: &mut Batch, command: &T) {
-        self.begin_batch(batch);
+    /// Queues a command, behind MULTI if it is the first of a transaction.
+    fn add<T: Command>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
+        self.begin_batch(batch, atomic);
         let now = self.now();
         batch.add(&mut self.session, now, command);
     }
 
-    /// Makes sure that there is a connection before the first command is queued.
-    fn begin_batch(&mut self, batch: &mut Batch) {
-        if batch.is_empty()
-            && let Err(error) = self.prepare()
-        {
-            batch.fail(error);
+    /// Makes sure that there is a connection before the first command is queued, and that only this batch is.
+    fn begin_batch(&mut self, batch: &mut Batch, atomic: bool) {
+        if batch.is_untouched() {
+            match self.prepare() {
+                Ok(()) => drop(self.flush()),
+                Err(error) => batch.fail(error),
+            }
+        }
+        if atomic {
+            let now = self.now();
+            batch.begin(&mut self.session, now);
         }
     }
 
@@ -110,13 +125,10 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
                 Ok(_) => collector.take(&self.session),
                 // It was skipped; the others follow.
                 Err(error) if matches!(error.kind, ErrorKind::TooLarge(_)) => collector.skip(error),
-                Err(error) => {
-                    collector.give_up(&mut self.session, now);
-                    return Err(error);
-                }
+                Err(error) => return Err(collector.give_up(&mut self.session, error)),
             }
         }
-        collector.finish()
+        collector.finish(&mut self.session)
     }
 }
 
@@ -142,18 +154,13 @@ impl<A: Arguments> Arguments for Lent<'_, A> {
 pub struct Pipeline<'c, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'c mut Client<'b, C, K, P>,
     batch: Batch,
+    atomic: bool,
 }
 
 impl<C: Connector, K: Clock, P: Parser> Pipeline<'_, '_, C, K, P> {
-    fn begin(&mut self) {
-        self.client.begin_batch(&mut self.batch);
-        let now = self.client.now();
-        self.batch.begin(&mut self.client.session, now);
-    }
-
     /// Adds a command with options, or one that no method knows.
     pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
-        self.client.add(&mut self.batch, &command);
+        self.client.add(&mut self.batch, self.atomic, &command);
         self
     }
 
@@ -184,8 +191,7 @@ impl<C: Connector, K: Clock, P: Parser> Pipeline<'_, '_, C, K, P> {
 
 impl<C: Connector, K: Clock, P: Parser> Drop for Pipeline<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        let now = self.client.now();
-        self.batch.give_up(&mut self.client.session, now);
+        self.batch.give_up(&mut self.client.session);
     }
 }
 
@@ -195,7 +201,17 @@ impl<C: Connector, K: Clock, P: Parser> Drop for Pipeline<'_, '_, C, K, P> {
 pub struct Transaction<'c, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'c mut Client<'b, C, K, P>,
     batch: Batch,
-    executed: bool,
+    state: State,
+}
+
+/// How far a transaction has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// EXEC was sent, or would have been.
+    Ended,
+    /// And answered with results.
+    Executed,
 }
 
 impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
@@ -217,13 +233,10 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
 
     /// Where commands are queued to be executed all at once, if no watched key has changed by then.
     pub fn multi(&mut self) -> Queue<'_, 'b, C, K, P> {
-        if self.executed {
-            self.batch.fail(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        if self.state == State::Open {
+            self.client.begin_batch(&mut self.batch, true);
         }
-        self.client.begin_batch(&mut self.batch);
-        let now = self.client.now();
-        self.batch.begin(&mut self.client.session, now);
-        Queue { client: self.client, batch: &mut self.batch, executed: &mut self.executed }
+        Queue { client: self.client, batch: &mut self.batch, state: &mut self.state }
     }
 
     /// Ends it: executes what is queued, or forgets the watched keys.
@@ -231,8 +244,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
         let result = match result {
             Ok(value) if !self.batch.is_untouched() => self.client.run::<()>(&mut self.batch).map(|()| value),
             result => {
-                let now = self.client.now();
-                self.batch.give_up(&mut self.client.session, now);
+                self.batch.give_up(&mut self.client.session);
                 result
             }
         };
@@ -240,7 +252,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
             // The keys must not be watched any more when the connection is used for something else.
             self.client.disconnect();
         }
-        result
+        // Whatever has failed behind EXEC: who starts over executes what was queued a second time.
+        let executed = self.state == State::Executed;
+        result.map_err(|error| {
+            let maybe = error.maybe_executed || (executed && error.position.is_none());
+            error.executed(maybe)
+        })
     }
 }
 
@@ -248,13 +265,17 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
 pub struct Queue<'t, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'t mut Client<'b, C, K, P>,
     batch: &'t mut Batch,
-    executed: &'t mut bool,
+    state: &'t mut State,
 }
 
 impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
     /// Adds a command with options, or one that no method knows.
     pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
-        self.client.add(self.batch, &command);
+        if *self.state == State::Open {
+            self.client.add(self.batch, true, &command);
+        } else {
+            self.batch.fail(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        }
         self
     }
 
@@ -263,10 +284,22 @@ impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
     /// Hand the error on when it fails: one of kind [`ErrorKind::Conflict`] makes [`Client::transaction`] start over.
     ///
     /// # Errors
-    /// As [`Pipeline::execute`].
+    /// As [`Pipeline::execute`]; the second time of kind [`ErrorKind::Misuse`], since a transaction ends with EXEC.
     pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
-        *self.executed = true;
-        self.client.run(self.batch)
+        if *self.state != State::Open {
+            return Err(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        }
+        *self.state = State::Ended;
+        let result = self.client.run(self.batch);
+        let answered = match &result {
+            Ok(_) => true,
+            // One of the results could not be used.
+            Err(error) => matches!(error.kind, ErrorKind::Server(_) | ErrorKind::Mismatch(_)),
+        };
+        if answered {
+            *self.state = State::Executed;
+        }
+        result
     }
 }
 

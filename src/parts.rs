@@ -2,8 +2,11 @@
 //! what stands behind one of these constants is not linked where it is false.
 
 /// SUBSCRIBE and its like, their messages, and to subscribe again on a new stream.
-pub(super) const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
+pub(crate) const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
 
 /// Commands that change what the connection is: MULTI, WATCH, AUTH, SELECT, MONITOR, CLIENT REPLY, RESET, QUIT; and to
 /// know which scripts the server has.
-pub(super) const SESSION: bool = cfg!(feature = "session");
+pub(crate) const SESSION: bool = cfg!(feature = "session");
+
+/// The types that RESP3 adds, and HELLO.
+pub(crate) const RESP3: bool = cfg!(feature = "resp3");
