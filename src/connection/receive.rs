@@ -231,7 +231,7 @@ impl<P: Parser> Connection<'_, P> {
         if !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
             return None;
         }
-        let name = Frame::accepted(bytes).elements().next()?.text()?;
+        let name = Frame::accepted(bytes).elements().next_text()?;
         if message_kind(name).is_some() || SubscriptionKind::from_name(name).is_some() {
             return Some(self.push(0, length));
         }
@@ -250,7 +250,7 @@ impl<P: Parser> Connection<'_, P> {
     fn push(&mut self, start: usize, end: usize) -> Option<Found> {
         let bytes = self.receive.filled().get(start..end).unwrap_or_default();
         let frame = Frame::accepted(bytes);
-        let name = frame.elements().next().and_then(|name| name.text()).unwrap_or_default();
+        let name = frame.elements().next_text().unwrap_or_default();
         if let Some(kind) = message_kind(name) {
             return Some(Found::Message { start, end, kind });
         }
@@ -698,13 +698,14 @@ fn message_kind(name: &[u8]) -> Option<SubscriptionKind> {
 }
 
 fn message(frame: Frame<'_>, kind: SubscriptionKind) -> Option<Message<'_>> {
-    let mut elements = frame.elements().skip(1);
+    let mut elements = frame.elements();
+    elements.next_text()?;
     let pattern = match kind {
-        SubscriptionKind::Pattern => Some(elements.next()?.text()?),
+        SubscriptionKind::Pattern => Some(elements.next_text()?),
         _ => None,
     };
-    let channel = elements.next()?.text()?;
-    let payload = elements.next()?.text()?;
+    let channel = elements.next_text()?;
+    let payload = elements.next_text()?;
     Some(Message { kind, channel, pattern, payload })
 }
 

@@ -172,6 +172,9 @@ impl<'a> Frame<'a> {
 
     /// The bytes of a simple, bulk or verbatim string that came in one piece.
     pub fn text(&self) -> Option<&'a [u8]> {
+        if let Some(text) = self.walker().bulk() {
+            return Some(text);
+        }
         match self.data() {
             Data::SimpleString(text) | Data::VerbatimString { text, .. } => Some(text),
             Data::BulkString(chunks) => chunks.contiguous(),
@@ -181,6 +184,9 @@ impl<'a> Frame<'a> {
 
     /// The elements of an array, set or push; of a map its keys and values in turn; of anything else none.
     pub fn elements(&self) -> Elements<'a> {
+        if let Some((walker, remaining)) = Walker::short(self.bytes, self.nested) {
+            return Elements { walker, remaining };
+        }
         let mut walker = self.walker();
         let body = walker.head().body;
         Elements::of(walker, body)
@@ -509,6 +515,16 @@ impl<'a> Elements<'a> {
             _ => 0,
         };
         Elements { walker, remaining }
+    }
+
+    /// The [`text`](Frame::text) of the next element.
+    #[inline]
+    pub(crate) fn next_text(&mut self) -> Option<&'a [u8]> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        match self.walker.bulk() {
+            Some(text) => Some(text),
+            None => Frame { bytes: self.walker.next_bytes()?, nested: true }.text(),
+        }
     }
 }
 
