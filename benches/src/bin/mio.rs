@@ -4,6 +4,9 @@
 //! The server is a process of its own, private and on loopback TCP. Clients run in turns: one round of all, then the next,
 //! after a round that does not count. The tables give the median of the rounds and the best one. Bars are held by the best
 //! rounds: what else a machine does makes a round slower, never faster.
+//!
+//! Client and server want a core each. Where they have to share one, a bare loop has next to all of it for the server, and
+//! each instruction of a client counts against it.
 
 use std::env;
 use std::fmt::Write;
