@@ -1,9 +1,18 @@
+<<<<<<< HEAD
 .PHONY: demo test bench bench-mio instructions fuzz
+=======
+.PHONY: demo chat test bench instructions fuzz
+>>>>>>> mserver
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
 	cargo build --quiet -p redwire-std --example demo
 	tests/with-redis.sh cargo run --quiet -p redwire-std --example demo
+
+# A chat room on mio and Redis, and clients that talk in it, against a private server or the one of REDIS_URL.
+chat:
+	cargo build --quiet -p redwire-mio --example chat
+	tests/with-redis.sh cargo run --quiet -p redwire-mio --example chat -- show
 
 # Everything that has to hold before a change goes in. Tests start servers of their own.
 test:
