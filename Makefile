@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-.PHONY: demo test bench bench-mio instructions fuzz
-=======
-.PHONY: demo chat test bench instructions fuzz
->>>>>>> mserver
+.PHONY: demo chat test bench bench-mio instructions fuzz
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
