@@ -189,7 +189,7 @@ pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usiz
     }
 }
 
-/// Moves the slots `from` to where `to` is, as `copy_within` does. That is fast and takes 700 bytes of flash.
+/// Moves the slots `from` to where `to` is, as `copy_within` does, whose speed would cost much flash.
 #[cfg(not(feature = "alloc"))]
 pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
     for step in 0..from.len() {

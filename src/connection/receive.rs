@@ -9,7 +9,7 @@ use super::{
 };
 use crate::log::{debug, warn};
 use crate::parts::{SESSION, SUBSCRIPTIONS};
-use crate::resp::{Elements, ErrorReply, Frame, Parser, Progress, Protocol};
+use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
 /// What was found, as positions in the receive buffer: an event that borrows nothing yet.
@@ -236,7 +236,7 @@ impl<P: Parser> Connection<'_, P> {
         if !SUBSCRIPTIONS || !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
             return false;
         }
-        let name = next_text(&mut Frame::accepted(bytes).elements());
+        let name = Frame::accepted(bytes).elements().next_text();
         name.is_some_and(|name| message_kind(name).is_some() || SubscriptionKind::from_name(name).is_some())
     }
 
@@ -254,7 +254,7 @@ impl<P: Parser> Connection<'_, P> {
             return Some(Found::Push { start, end });
         }
         let frame = Frame::accepted(self.receive.part(start, end));
-        let name = next_text(&mut frame.elements()).unwrap_or_default();
+        let name = frame.elements().next_text().unwrap_or_default();
         if let Some(kind) = message_kind(name) {
             return Some(Found::Message { start, end, kind });
         }
@@ -702,19 +702,14 @@ fn message_kind(name: &[u8]) -> Option<SubscriptionKind> {
 
 fn message(frame: Frame<'_>, kind: SubscriptionKind) -> Option<Message<'_>> {
     let mut elements = frame.elements();
-    next_text(&mut elements)?;
+    elements.next_text()?;
     let pattern = match kind {
-        SubscriptionKind::Pattern => Some(next_text(&mut elements)?),
+        SubscriptionKind::Pattern => Some(elements.next_text()?),
         _ => None,
     };
-    let channel = next_text(&mut elements)?;
-    let payload = next_text(&mut elements)?;
+    let channel = elements.next_text()?;
+    let payload = elements.next_text()?;
     Some(Message { kind, channel, pattern, payload })
-}
-
-/// The next element, if it is a text.
-fn next_text<'f>(elements: &mut Elements<'f>) -> Option<&'f [u8]> {
-    elements.next()?.text()
 }
 
 struct Confirmation<'f> {
@@ -726,7 +721,7 @@ struct Confirmation<'f> {
 
 fn confirmation(frame: Frame<'_>) -> Option<Confirmation<'_>> {
     let mut elements = frame.elements();
-    let (kind, subscribed) = SubscriptionKind::from_name(next_text(&mut elements)?)?;
+    let (kind, subscribed) = SubscriptionKind::from_name(elements.next_text()?)?;
     let name = elements.next()?.text();
     let count = elements.next()?.integer()?;
     Some(Confirmation { kind, subscribed, name, count })

@@ -436,8 +436,8 @@ fn format_unsigned(mut value: u64, digits: &mut [u8; 20]) -> usize {
     at
 }
 
-/// The quotient and the remainder. A division that the processor has no instruction for is done in parts, since the
-/// routine for it takes some hundred bytes of flash.
+/// The quotient and the remainder. What is too large for the processor's own division is done in parts: the routine for
+/// 64 bits would cost much flash.
 #[inline]
 fn divide_by_ten(value: u64) -> (u64, u8) {
     if let Ok(value) = usize::try_from(value) {

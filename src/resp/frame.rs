@@ -173,6 +173,10 @@ impl<'a> Frame<'a> {
 
     /// The bytes of a simple, bulk or verbatim string that came in one piece.
     pub fn text(&self) -> Option<&'a [u8]> {
+        #[cfg(feature = "alloc")]
+        if let Some(text) = self.walker().bulk() {
+            return Some(text);
+        }
         let head = self.head();
         match (head.kind, head.body) {
             (Kind::SimpleString, Body::Text(text)) => Some(text),
@@ -184,6 +188,10 @@ impl<'a> Frame<'a> {
 
     /// The elements of an array, set or push; of a map its keys and values in turn; of anything else none.
     pub fn elements(&self) -> Elements<'a> {
+        #[cfg(feature = "alloc")]
+        if let Some((walker, remaining)) = Walker::short(self.bytes, self.nested) {
+            return Elements { walker, remaining };
+        }
         let mut walker = self.walker();
         let body = walker.head().body;
         Elements::of(walker, body)
@@ -517,6 +525,17 @@ impl<'a> Elements<'a> {
             _ => 0,
         };
         Elements { walker, remaining }
+    }
+
+    /// The [`text`](Frame::text) of the next element.
+    #[inline]
+    pub(crate) fn next_text(&mut self) -> Option<&'a [u8]> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        #[cfg(feature = "alloc")]
+        if let Some(text) = self.walker.bulk() {
+            return Some(text);
+        }
+        Frame { bytes: self.walker.next_bytes()?, nested: true }.text()
     }
 }
 

@@ -85,33 +85,6 @@ enum Step {
     Na,
 }
 
-/// Where a byte leads in a number: `0` stands for all digits, `-` for both signs, `e` for `E` too.
-const NUMBER: [(Step, u8, Step); 23] = [
-    (Step::Digits, b'0', Step::Digits),
-    (Step::Start, b'0', Step::Digits),
-    (Step::Signed, b'0', Step::Digits),
-    (Step::Start, b'-', Step::Signed),
-    (Step::Fraction, b'0', Step::Fraction),
-    (Step::Digits, b'.', Step::Fraction),
-    (Step::Start, b'.', Step::BarePoint),
-    (Step::Signed, b'.', Step::BarePoint),
-    (Step::BarePoint, b'0', Step::Fraction),
-    (Step::Digits, b'e', Step::Exponent),
-    (Step::Fraction, b'e', Step::Exponent),
-    (Step::Exponent, b'-', Step::ExponentSigned),
-    (Step::Exponent, b'0', Step::ExponentDigits),
-    (Step::ExponentSigned, b'0', Step::ExponentDigits),
-    (Step::ExponentDigits, b'0', Step::ExponentDigits),
-    (Step::Start, b'i', Step::I),
-    (Step::Signed, b'i', Step::I),
-    (Step::I, b'n', Step::In),
-    (Step::In, b'f', Step::Closed),
-    (Step::Start, b'n', Step::N),
-    (Step::Signed, b'n', Step::N),
-    (Step::N, b'a', Step::Na),
-    (Step::Na, b'n', Step::Closed),
-];
-
 /// The default [`Parser`].
 ///
 /// Zero-copy, allocation-free and resumable at every byte: the cost of a reply does not depend on the pieces it comes in.
@@ -433,24 +406,31 @@ impl<'a> Scanner<'a> {
 
     /// Where `byte` leads in an integer, big number or double.
     fn number_step(&mut self, byte: u8) -> Option<Step> {
-        let class = match byte {
-            b'0'..=b'9' => b'0',
-            b'+' => b'-',
-            b'E' => b'e',
-            other => other,
-        };
-        // What only doubles have stands behind the rest.
-        let rows = if RESP3 && self.kind == b',' { NUMBER.len() } else { 4 };
-        let (_, _, next) =
-            *NUMBER.iter().take(rows).find(|(step, expected, _)| *step == self.step && *expected == class)?;
-        match next {
-            Step::Signed => self.negative = byte == b'-',
-            // A sign before a word can only be a minus.
-            Step::I | Step::N if self.step == Step::Signed && !self.negative => return None,
-            Step::Digits if self.kind == b':' => return self.digit(byte),
-            _ => {}
-        }
-        Some(next)
+        // A sign before a word can only be a minus.
+        let word_may_start = self.step == Step::Start || self.negative;
+        Some(match (self.step, byte) {
+            (Step::Start, b'+' | b'-') => {
+                self.negative = byte == b'-';
+                Step::Signed
+            }
+            (Step::Start | Step::Signed | Step::Digits, b'0'..=b'9') => {
+                return if self.kind == b':' { self.digit(byte) } else { Some(Step::Digits) };
+            }
+            _ if !RESP3 || self.kind != b',' => return None,
+            (Step::Start | Step::Signed, b'.') => Step::BarePoint,
+            (Step::Digits, b'.') | (Step::BarePoint | Step::Fraction, b'0'..=b'9') => Step::Fraction,
+            (Step::Digits | Step::Fraction, b'e' | b'E') => Step::Exponent,
+            (Step::Exponent, b'+' | b'-') => Step::ExponentSigned,
+            (Step::Exponent | Step::ExponentSigned | Step::ExponentDigits, b'0'..=b'9') => {
+                Step::ExponentDigits
+            }
+            (Step::Start | Step::Signed, b'i') if word_may_start => Step::I,
+            (Step::I, b'n') => Step::In,
+            (Step::Start | Step::Signed, b'n') if word_may_start => Step::N,
+            (Step::N, b'a') => Step::Na,
+            (Step::In, b'f') | (Step::Na, b'n') => Step::Closed,
+            _ => return None,
+        })
     }
 
     /// Appends a digit to the number, unless it takes it beyond 64 bits with a sign.

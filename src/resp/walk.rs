@@ -47,6 +47,19 @@ impl<'a> Walker<'a> {
         Walker { rest: frame, pending: 1, outermost: !nested, open: false }
     }
 
+    /// Walks over the elements of an array or push of less than ten, which most are. How many there are comes with it.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn short(frame: &'a [u8], nested: bool) -> Option<(Self, usize)> {
+        let (count, rest) = match frame {
+            [b'*', digit @ b'0'..=b'9', b'\r', _, rest @ ..] => (digit - b'0', rest),
+            [b'>', digit @ b'0'..=b'9', b'\r', _, rest @ ..] if !nested => (digit - b'0', rest),
+            _ => return None,
+        };
+        let pending = count.into();
+        Some((Walker { rest, pending, outermost: false, open: false }, pending))
+    }
+
     /// Walks over the values of the attribute or push that `bytes` begin with; how many they are comes with it.
     pub(crate) fn aside(bytes: &'a [u8]) -> (Self, usize) {
         match split_token(bytes) {
