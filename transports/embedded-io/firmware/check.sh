@@ -62,8 +62,9 @@ build() {
 # sizes FOLDER [FEATURE]: builds the programs that are measured, and keeps them in the folder
 sizes() {
     build thumbv7m-none-eabi --features "${2:-}"
-    build thumbv7m-none-eabi --features "subscriptions ${2:-}" --bin size_subscriptions
-    build thumbv7m-none-eabi --features "subscriptions session ${2:-}" --bin size_transactions
+    build thumbv7m-none-eabi --features "resp3 ${2:-}" --bin size_resp3
+    build thumbv7m-none-eabi --features "resp3 subscriptions ${2:-}" --bin size_subscriptions
+    build thumbv7m-none-eabi --features "resp3 subscriptions session ${2:-}" --bin size_transactions
     mkdir -p "$target/$1"
     for source in src/bin/size_*.rs; do
         cp "$target/thumbv7m-none-eabi/release/$(basename "$source" .rs)" "$target/$1/"

@@ -22,6 +22,7 @@ fn main() -> ! {
 }
 
 fn transaction(redis: &mut Redis<Scanner<'static>>) -> Result<bool, Error> {
-    let (boots, named): (i64, bool) = redis.atomic().incr("size:boots").set("size:name", "gauge").execute()?;
+    let (boots, named): (i64, bool) =
+        redis.atomic().incr("size:boots").set("size:name", "gauge").execute()?;
     Ok(boots == 2 && named)
 }
