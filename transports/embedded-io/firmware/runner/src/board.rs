@@ -10,9 +10,10 @@ use std::process::{Command, Output};
 /// It cannot be run, takes too long, or its exit status is not 0; with its output.
 pub fn run(program: &Path, socket: &str, seconds: u32) -> Result<Vec<u8>, (String, Vec<u8>)> {
     let line = format!("unix:{socket}");
-    // `timeout` ends it even if nobody is left who waits for it.
+    // `timeout` ends it even if nobody is left who waits for it; in the foreground, so that a signal to all of us ends both.
     let output = Command::new("timeout")
-        .args([&seconds.to_string(), "qemu-system-arm", "-cpu", "cortex-m3", "-machine", "lm3s6965evb"])
+        .args(["--foreground", &seconds.to_string()])
+        .args(["qemu-system-arm", "-cpu", "cortex-m3", "-machine", "lm3s6965evb"])
         .args(["-nographic", "-monitor", "none", "-semihosting-config", "enable=on,target=native"])
         .args(["-serial", &line, "-serial", &line, "-serial", &line, "-kernel"])
         .arg(program)
