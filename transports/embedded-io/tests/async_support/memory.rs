@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use embedded_io_async::{ErrorType, Read, Write};
+use embedded_io_async::{ErrorType, Read, ReadReady, Write};
 use redwire_embedded_io::prelude::*;
 use redwire_embedded_io::redwire::resp::Protocol;
 
@@ -135,6 +135,13 @@ impl<const SAFE: bool> Read for Stream<SAFE> {
         .await;
         buffer[..taken.len()].copy_from_slice(&taken);
         Ok(taken.len())
+    }
+}
+
+impl<const SAFE: bool> ReadReady for Stream<SAFE> {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        let world = self.world.borrow();
+        Ok(!world.inbound.is_empty() || world.server.closed)
     }
 }
 
