@@ -98,8 +98,11 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     pub async fn connect(&mut self) -> Result<(), Error> {
         // A connection that has ended while nobody looked makes room for the next.
         if self.prepare().is_err() {
-            let stream =
-                self.connector.connect().await.map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
+            let stream = self
+                .connector
+                .connect()
+                .await
+                .map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
             self.stream = Some(stream);
             let now = self.clock.now();
             self.session.connected(now)?;

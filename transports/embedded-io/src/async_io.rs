@@ -140,7 +140,9 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
 
     async fn write(&mut self, due: Option<Instant>) -> bool {
         loop {
-            let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else { return self.broken(None) };
+            let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else {
+                return self.broken(None);
+            };
             let bytes = self.session.engine.poll_transmit();
             if bytes.is_none() && !self.unflushed {
                 return true;

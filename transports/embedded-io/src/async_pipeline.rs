@@ -60,6 +60,8 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # }
     /// ```
     ///
+    /// In a task that may move between threads, the compiler cannot see that `body` may: use [`watch`](Self::watch) there.
+    ///
     /// # Errors
     /// That of `body`, after which nothing is executed and no key is watched; the same holds when this is dropped before
     /// EXEC was sent. When the connection is lost, `body` is not run again of itself, and [`Error::maybe_executed`] says
@@ -70,15 +72,45 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         mut body: impl AsyncFnMut(&mut AsyncTransaction<'_, 'b, C, K, P>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
-            let mut transaction = AsyncTransaction { client: self, batch: Batch::default(), state: State::Open };
-            // Whether or not the keys are watched, nothing of the transaction is executed.
-            transaction.begin(&keys).await.map_err(|error| error.executed(false))?;
+            let mut transaction = self.watch(Lent(&keys)).await?;
             let result = body(&mut transaction).await;
             match transaction.finish(result).await {
                 Err(Error { kind: ErrorKind::Conflict, maybe_executed: false, .. }) => {}
                 result => return result,
             }
         }
+    }
+
+    /// Begins a transaction that writes only if nobody has changed the keys since: [`transaction`](Self::transaction) in
+    /// steps. To drop it is to give it up, and to watch the keys no more.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<u64, Error> {
+    /// loop {
+    ///     let mut tx = redis.watch("seq").await?;
+    ///     let next = tx.get::<Option<u64>>("seq").await?.unwrap_or(0) + 1;
+    ///     match tx.multi().set("seq", next).execute::<()>().await {
+    ///         // Somebody was faster.
+    ///         Err(Error { kind: ErrorKind::Conflict, .. }) => {}
+    ///         result => return result.map(|()| next),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn watch<A: Arguments>(&mut self, keys: A) -> Result<AsyncTransaction<'_, 'b, C, K, P>, Error> {
+        let mut transaction = AsyncTransaction { client: self, batch: Batch::default(), state: State::Open };
+        let begun = if keys.count() > 0 {
+            transaction.execute(command::watch(keys)).await
+        } else {
+            transaction.client.prepare()
+        };
+        // Whether or not the keys are watched, nothing of the transaction is executed.
+        begun.map_err(|error| error.executed(false))?;
+        Ok(transaction)
     }
 
     /// Queues a command, behind MULTI if it is the first of a transaction.
@@ -186,7 +218,7 @@ impl<C: AsyncConnector, K: Clock, P: Parser> Drop for AsyncPipeline<'_, '_, C, K
     }
 }
 
-/// What [`AsyncClient::transaction`] hands to its closure: a connection on which keys are watched.
+/// A connection on which keys are watched, from [`AsyncClient::watch`] and [`AsyncClient::transaction`].
 ///
 /// Commands on it run at once, to read what the transaction depends on. Commands on its [`multi`](Self::multi) are queued.
 pub struct AsyncTransaction<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
@@ -196,11 +228,6 @@ pub struct AsyncTransaction<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
 }
 
 impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncTransaction<'_, 'b, C, K, P> {
-    /// Watches the keys.
-    async fn begin<A: Arguments>(&mut self, keys: &A) -> Result<(), Error> {
-        if keys.count() > 0 { self.execute(command::watch(Lent(keys))).await } else { self.client.prepare() }
-    }
-
     /// Runs a command at once, and reads its reply.
     ///
     /// # Errors
@@ -271,7 +298,8 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncQueue<'_, '_, C, K, P> {
 
     /// Executes the commands, and gives their replies as [`AsyncPipeline::execute`] does.
     ///
-    /// Hand the error on when it fails: one of kind [`ErrorKind::Conflict`] makes [`AsyncClient::transaction`] start over.
+    /// When a watched key has changed it fails with [`ErrorKind::Conflict`]. In the closure of [`AsyncClient::transaction`]
+    /// hand the error on: it makes it start over.
     ///
     /// # Errors
     /// As [`AsyncPipeline::execute`]; the second time of kind [`ErrorKind::Misuse`], since a transaction ends with EXEC.

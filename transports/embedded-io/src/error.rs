@@ -285,9 +285,7 @@ impl embedded_io::Error for Error {
             ErrorKind::Misuse(_)
             | ErrorKind::NoReply
             | ErrorKind::Length { .. }
-            | ErrorKind::Excess { .. } => {
-                embedded_io::ErrorKind::InvalidInput
-            }
+            | ErrorKind::Excess { .. } => embedded_io::ErrorKind::InvalidInput,
             ErrorKind::Protocol(_) | ErrorKind::OutOfStep | ErrorKind::Mismatch(_) => {
                 embedded_io::ErrorKind::InvalidData
             }

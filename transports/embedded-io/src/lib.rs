@@ -43,8 +43,8 @@ pub use transfer::{Download, Upload};
 /// The functions of [`redwire::command`] come with it, for commands with options: `set("key", "value").ex(60)`.
 pub mod prelude {
     pub use crate::{
-        Address, AsyncClient, AsyncConnector, CancelSafe, Client, Clock, Connector, Duration, Error, ErrorKind,
-        Instant, Line, Memory, NoClock, StaticBuffers,
+        Address, AsyncClient, AsyncConnector, CancelSafe, Client, Clock, Connector, Duration, Error,
+        ErrorKind, Instant, Line, Memory, NoClock, StaticBuffers,
     };
     pub use redwire::command::*;
     pub use redwire::connection::{Config, Message};

@@ -97,18 +97,15 @@ fn afterwards<const SAFE: bool>(
     let server = &world.server;
     assert_eq!(world.connections, 1 + usize::from(dead), "{context}");
     assert!(server.queue.is_none(), "{context}: MULTI is open");
-    let last = |names: &[&str]| server.seen.iter().rposition(|line| names.iter().any(|n| line.starts_with(n)));
+    let last =
+        |names: &[&str]| server.seen.iter().rposition(|line| names.iter().any(|n| line.starts_with(n)));
     assert!(dead || last(&["WATCH"]) <= last(&["EXEC", "UNWATCH"]), "{context}: a key is still watched");
     let mut seen = seen.borrow_mut();
     *(if dead { &mut seen.dead } else { &mut seen.in_step }) += 1;
 }
 
 /// The result of a call, or none if the connection is over, which is said before anything is sent. It is there again then.
-fn over<const SAFE: bool, T>(
-    result: Result<T, Error>,
-    redis: &mut Redis<SAFE>,
-    context: &str,
-) -> Option<T> {
+fn over<const SAFE: bool, T>(result: Result<T, Error>, redis: &mut Redis<SAFE>, context: &str) -> Option<T> {
     match result {
         Ok(value) => Some(value),
         Err(error) => {
@@ -309,7 +306,10 @@ fn a_message() {
                     }
                     let expected: &[&[u8]] = &[b"one", b"two"];
                     // No message is lost or comes twice as long as the connection is there.
-                    assert!(expected.starts_with(&heard.iter().map(|m| &m[..]).collect::<Vec<_>>()), "{context}");
+                    assert!(
+                        expected.starts_with(&heard.iter().map(|m| &m[..]).collect::<Vec<_>>()),
+                        "{context}"
+                    );
                     assert!(!SAFE || heard.len() == 2, "{context}");
                     afterwards(&link, &mut redis, &context, &seen);
                 }
@@ -365,7 +365,11 @@ fn what_was_not_written_is_taken_back() {
     let reply: &str = done(redis.get("a")).unwrap();
     assert_eq!(reply, "first");
     let seen = &link.0.borrow().server.seen;
-    assert!(!seen.iter().any(|line| line.contains("never") && line.starts_with("SET") && line.contains("written")));
+    assert!(
+        !seen
+            .iter()
+            .any(|line| line.contains("never") && line.starts_with("SET") && line.contains("written"))
+    );
     assert!(!link.0.borrow().server.values.contains_key("never"), "{seen:?}");
 }
 

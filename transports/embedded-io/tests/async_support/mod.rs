@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "shared by tests of which not every one needs everything")]
 
 pub mod memory;
+pub mod on_tokio;
 pub mod real;
 #[path = "../../../../tests/support/server.rs"]
 mod server;
