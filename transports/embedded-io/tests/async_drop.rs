@@ -81,17 +81,19 @@ fn afterwards<const SAFE: bool>(
         dead |= over(done(redis.unsubscribe(())), redis, context).is_none();
         dead |= over(done(redis.punsubscribe(())), redis, context).is_none();
     }
-    for (key, value) in [("a", "first"), ("b", "second"), ("a", "first")] {
-        let reply: Result<heapless::String<16>, Error> = done(redis.execute(get(key)));
-        match over(reply, redis, context) {
-            Some(reply) => assert_eq!(reply, value, "{context}"),
+    // A pipeline takes the replies as they come.
+    for _ in 0..2 {
+        let replies: Result<[heapless::String<16>; 2], Error> =
+            done(redis.pipeline().get("a").get("b").execute());
+        match over(replies, redis, context) {
+            Some(replies) => assert_eq!(replies, ["first", "second"], "{context}"),
             None => {
                 assert!(!dead, "{context}: twice");
                 dead = true;
-                let again: heapless::String<16> = done(redis.execute(get(key))).unwrap();
-                assert_eq!(again, value, "{context}");
             }
         }
+        let reply: &str = done(redis.execute(get("b"))).unwrap();
+        assert_eq!(reply, "second", "{context}");
     }
     let world = link.0.borrow();
     let server = &world.server;
@@ -348,6 +350,18 @@ fn connecting() {
     }
     connecting::<true>();
     connecting::<false>();
+}
+
+#[test]
+fn connecting_finds_out() {
+    let link = Link::<false>::new(server(Protocol::Resp3), 1000);
+    let mut redis = link.client(Protocol::Resp3);
+    done(redis.connect()).unwrap();
+    assert!(polled(1, redis.execute(ping())).is_none());
+    assert!(!redis.is_connected());
+    done(redis.connect()).unwrap();
+    assert_eq!(link.0.borrow().connections, 2);
+    done(redis.execute(ping())).unwrap();
 }
 
 #[test]
