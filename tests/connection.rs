@@ -1125,3 +1125,87 @@ fn another_user_makes_a_connection_unclean_until_reset() {
     pair.take();
     assert!(pair.client.is_clean() && !pair.client.has_changed_user());
 }
+
+#[test]
+fn what_is_handed_over_in_pieces_must_not_change_the_conversation() {
+    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
+    pair.connect();
+    let now = pair.now;
+    for words in [&["CLIENT", "REPLY"][..], &["SUBSCRIBE"], &["SELECT"], &["SCRIPT", "FLUSH"], &["MULTI"]] {
+        let refused = pair.client.begin(now, words, 3, SendOptions::default()).unwrap_err();
+        assert_eq!(refused, SendError::Misuse(Misuse::NotInPieces), "{words:?}");
+    }
+    assert_eq!(pair.client.queued_bytes(), 0);
+    // A script may be.
+    pair.client.begin(now, &["SCRIPT", "LOAD"], 8, SendOptions::default()).unwrap();
+    assert_eq!(pair.try_send("PING"), Err(SendError::Misuse(Misuse::Unfinished)));
+    assert_eq!(pair.client.append(b"return 1 and more"), 8);
+    pair.run();
+    assert!(pair.client.knows_script(&Digest::of(b"return 1")));
+    pair.send("PING");
+    assert_eq!(pair.take().last().unwrap(), "#0 +\"PONG\"");
+}
+
+#[test]
+fn a_transaction_of_which_nothing_was_handed_out_is_taken_back() {
+    for written in [false, true] {
+        let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
+        pair.connect();
+        pair.send("WATCH k");
+        pair.take();
+        pair.send("GET before");
+        let multi = pair.send("MULTI");
+        pair.send("SET k v");
+        pair.send("SELECT 3");
+        let before = pair.client.queued_bytes();
+        if written {
+            let bytes = pair.client.poll_transmit().unwrap().to_vec();
+            let part = &bytes[..bytes.len() - 40];
+            pair.server.receive(part);
+            pair.client.transmitted(part.len());
+        }
+        let ticket = pair.tickets[multi];
+        pair.client.discard_from(ticket);
+        assert!(pair.client.is_watching());
+        if written {
+            assert_eq!(pair.client.mode(), Mode::Transaction);
+            pair.send("DISCARD");
+        } else {
+            assert_eq!(pair.client.mode(), Mode::Ready);
+            assert!(pair.client.queued_bytes() < before);
+        }
+        pair.send("GET behind");
+        let events = pair.take();
+        assert_eq!(events.len(), if written { 3 } else { 2 }, "{events:?}");
+        assert_eq!(pair.client.in_flight(), 0);
+        assert_eq!(pair.server.seen.iter().any(|line| line == "MULTI"), written);
+        assert_eq!(pair.client.database(), 0);
+    }
+}
+
+#[test]
+fn a_pipeline_whose_first_command_is_answered_is_given_up_all_the_same() {
+    let mut pair = Pair::new(
+        Config::default().protocol(Protocol::Resp2).no_library(),
+        Server::resp2().answer("GET slow", b"").answer("GET b", b""),
+    );
+    pair.connect();
+    let first = pair.send("GET a");
+    pair.send("GET slow");
+    pair.send("GET b");
+    assert_eq!(pair.take(), ["#0 null"]);
+    pair.client.discard_from(pair.tickets[first]);
+    pair.server.say(b"$4\r\nlate\r\n");
+    pair.server.say(b"$-1\r\n");
+    pair.send("PING");
+    assert_eq!(pair.take(), ["#3 +\"PONG\""]);
+}
+
+#[test]
+fn replies_in_the_handshake_that_are_not_ok_are_those_to_something_else() {
+    // One reply is left over from an earlier life, and shifts the others by one.
+    let config = Config::default().protocol(Protocol::Resp2).client_name("a").database(1);
+    let mut pair = Pair::new(config, Server::resp2().answer("CLIENT SETNAME a", b"$3\r\nfoo\r\n"));
+    pair.client.connected(pair.now).unwrap();
+    assert_eq!(pair.run(), ["closed OutOfStep Ready"]);
+}

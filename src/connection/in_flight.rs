@@ -205,6 +205,13 @@ impl<'a> InFlight<'a> {
         (ticket.generation == self.generation && position < self.length).then_some(position)
     }
 
+    /// Where the slot of a ticket is, or, when that was answered, the first behind it.
+    pub(super) fn position_from(&self, ticket: Ticket) -> Option<usize> {
+        let answered = ticket.generation == self.generation
+            && (ticket.sequence.wrapping_sub(self.first) as i32).is_negative();
+        if answered { Some(0) } else { self.position(ticket) }
+    }
+
     /// Makes all tickets stale.
     pub(super) fn next_generation(&mut self) {
         self.generation = self.generation.wrapping_add(1);

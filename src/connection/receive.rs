@@ -598,7 +598,12 @@ impl<P: Parser> Connection<'_, P> {
     /// When the frame that is being read fills all memory there is, drops what nobody needs of it.
     fn skip_what_does_not_fit(&mut self) {
         self.make_room();
-        if !self.receive.free().is_empty() || self.receive.is_empty() {
+        if !self.receive.free().is_empty() {
+            return;
+        }
+        if self.receive.is_empty() {
+            // There is no memory at all.
+            self.die(Death::Capacity);
             return;
         }
         if self.skip.is_none() && self.text.is_none() {

@@ -226,6 +226,7 @@ impl Server {
             "PING" if self.protocol == Protocol::Resp2 && self.subscribed() => {
                 self.pushed(&["pong", word(1)], None)
             }
+            "PING" if words.len() > 1 => bulk(word(1)),
             "PING" => b"+PONG\r\n".to_vec(),
             "SELECT" if word(1) == "99" => error("ERR DB index is out of range"),
             "CLIENT" if word(1).eq_ignore_ascii_case("REPLY") => match &word(2).to_ascii_uppercase()[..] {

@@ -97,22 +97,33 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// [`Error`]: there is no stream to be had, or the server refuses.
     pub async fn connect(&mut self) -> Result<(), Error> {
         // A connection that has ended while nobody looked makes room for the next.
-        if self.prepare().is_err() {
-            let stream = self
-                .connector
-                .connect()
-                .await
-                .map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
-            self.stream = Some(stream);
+        let there = self.prepare().is_ok();
+        if there && self.session.engine.is_ready() {
+            return Ok(());
+        }
+        if !there {
+            let stream = self.connector.connect().await;
+            self.stream = Some(stream.map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?);
             let now = self.clock.now();
             self.session.connected(now)?;
         }
-        let greeting = Greeting { client: self };
         // Behind RESET the same connection is greeted anew.
-        if greeting.client.session.engine.is_ready() {
-            return Ok(());
+        let mut greeting = Greeting { client: self, done: false };
+        greeting.client.wait(Wanted::Connected, None).await?;
+        if !there && !C::FRESH {
+            greeting.client.verify().await.map_err(|error| error.executed(false))?;
         }
-        greeting.client.wait(Wanted::Connected, None).await.map(drop)
+        greeting.done = true;
+        Ok(())
+    }
+
+    /// Makes sure that a reply answers what was asked: the first on a line may be old ones.
+    async fn verify(&mut self) -> Result<(), Error> {
+        let now = self.clock.now();
+        let sign = self.session.new_sign(now);
+        let ticket = self.session.engine.send(now, &command::ping().message(sign))?;
+        self.wait(Wanted::Answer(ticket), None).await?;
+        self.session.echoes(sign)
     }
 
     /// Whether there is a connection, as far as is known.
@@ -125,6 +136,13 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         self.session.engine.close();
         while self.session.engine.poll_event().is_some() {}
         self.let_go();
+    }
+
+    /// Ends the connection, and gives the connector back: with a [`Line`](crate::Line) the stream. Dropping the client
+    /// drops both.
+    pub fn into_connector(mut self) -> C {
+        self.disconnect();
+        self.connector
     }
 
     /// The connector.
@@ -291,7 +309,12 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         }
         self.still_connected()?;
         let until = self.clock.now() + timeout;
-        let found = self.wait(Wanted::Message, Some(until)).await?;
+        let mut found = self.wait(Wanted::Message, Some(until)).await?;
+        if !found && C::CANCEL_SAFE {
+            // The moment may have passed while a message came in pieces, of which the last is there.
+            let late = self.take_now(Wanted::Message).transpose()?;
+            found = late.is_some();
+        }
         Ok(if found { self.session.message() } else { None })
     }
 
@@ -422,11 +445,12 @@ impl<C: AsyncConnector, K: Clock, P: Parser> Drop for Waiting<'_, '_, C, K, P> {
 /// A handshake; dropped before it is done, there is no connection.
 struct Greeting<'g, 'b, C: AsyncConnector, K: Clock, P: Parser> {
     client: &'g mut AsyncClient<'b, C, K, P>,
+    done: bool,
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> Drop for Greeting<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        if !self.client.session.engine.is_ready() {
+        if !self.done {
             self.client.disconnect();
         }
     }

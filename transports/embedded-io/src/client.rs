@@ -23,26 +23,37 @@ type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
 /// never sent a second time: when the connection is lost then, [`Error::maybe_executed`] says whether the server may have
 /// seen it.
 ///
-/// ```no_run
+/// ```
 /// use redwire_embedded_io::prelude::*;
-/// # fn run<S: embedded_io::Read + embedded_io::Write>(uart: S) -> Result<(), Error> {
+/// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
+/// # let connector = canned::connector(&[":7\r\n", "$6\r\nsensor\r\n", "$6\r\ngarden\r\n"]);
 ///
 /// let mut memory = StaticBuffers::<512, 256, 8>::new();
-/// let mut redis = Client::new(Line::new(uart), Config::default(), memory.memory(), NoClock);
+/// let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
 /// let boots: i64 = redis.incr("boots")?;
 /// let name: heapless::String<32> = redis.get("name")?;
+/// // Lent from the receive buffer, up to the next command.
 /// let place: &str = redis.get("place")?;
-/// # Ok(())
-/// # }
+/// assert_eq!((boots, name.as_str(), place), (7, "sensor", "garden"));
+/// # Ok::<(), Error>(())
 /// ```
 ///
 /// # Deadlines
 ///
 /// A read of `embedded-io` waits for as long as it takes. Of the timeouts in [`Config`] the client can take note
-/// - whenever something was read;
-/// - when the stream gives up by itself, with an error of kind `TimedOut` or `Interrupted`;
+/// - whenever something was read or written;
+/// - when the stream gives up by itself, with an error of kind `TimedOut` or `Interrupted`, which is no more than that;
 /// - at any time [`with_deadlines`](Self::with_deadlines): it then asks the stream whether there is something to be read,
 ///   and looks at the clock in between.
+///
+/// The time for a command begins when it is queued, and that for one in a pipeline when it is added.
+///
+/// # When the connection is lost
+///
+/// The call that notices it fails, and the stream goes back to the connector. The next call asks for another. A client
+/// [`with_deadlines`](Self::with_deadlines) looks before it sends anything, and so finds most connections that have ended
+/// meanwhile in time to use another. Subscriptions are restored on the new connection; keys that were watched are not, so
+/// that a transaction fails.
 pub struct Client<'b, C: Connector, K, P = Scanner<'b>> {
     pub(crate) session: Session<'b, P>,
     connector: C,
@@ -95,20 +106,39 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     pub fn connect(&mut self) -> Result<(), Error> {
         // A connection that has ended while nobody looked makes room for the next.
         let _ = self.take(Wanted::Nothing);
-        if !self.is_connected() {
-            let stream =
-                self.connector.connect().map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
-            self.stream = Some(stream);
-            self.unflushed = false;
-            let now = self.clock.now();
-            self.session.connected(now)?;
-            // What is there before anything was asked is noise, or says why there will be no conversation.
-            if let Some(found) = self.catch_up(Wanted::Connected) {
-                return found;
-            }
+        if self.is_connected() {
+            // Behind RESET the same connection is greeted anew.
+            return if self.session.engine.is_ready() { Ok(()) } else { self.greeted() };
         }
-        // Behind RESET the same connection is greeted anew.
-        if self.session.engine.is_ready() { Ok(()) } else { self.wait(Wanted::Connected, None).map(drop) }
+        let stream =
+            self.connector.connect().map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
+        self.stream = Some(stream);
+        self.unflushed = false;
+        let now = self.clock.now();
+        self.session.connected(now)?;
+        // What is there before anything was asked is noise, or says why there will be no conversation.
+        match self.catch_up(Wanted::Connected) {
+            Some(found) => found?,
+            None => self.greeted()?,
+        }
+        if C::FRESH { Ok(()) } else { self.verify() }
+    }
+
+    fn greeted(&mut self) -> Result<(), Error> {
+        self.wait(Wanted::Connected, None).map(drop)
+    }
+
+    /// Makes sure that a reply answers what was asked: the first on a line may be old ones.
+    fn verify(&mut self) -> Result<(), Error> {
+        let now = self.clock.now();
+        let sign = self.session.new_sign(now);
+        let sent = self.session.engine.send(now, &command::ping().message(sign)).map_err(Error::from);
+        let answered = sent.and_then(|ticket| self.wait(Wanted::Answer(ticket), None));
+        let verified = answered.and_then(|_| self.session.echoes(sign));
+        if verified.is_err() {
+            self.disconnect();
+        }
+        verified.map_err(|error| error.executed(false))
     }
 
     /// Whether there is a connection, as far as is known.
@@ -123,6 +153,13 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         self.let_go();
     }
 
+    /// Ends the connection, and gives the connector back: with a [`Line`](crate::Line) the stream. Dropping the client
+    /// drops both.
+    pub fn into_connector(mut self) -> C {
+        self.disconnect();
+        self.connector
+    }
+
     /// The connector.
     pub fn connector(&mut self) -> &mut C {
         &mut self.connector
@@ -135,13 +172,16 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Runs a command and reads its reply: as the type that Redis fixes for it, or as any type where it leaves that open.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n", "$6\r\nembstr\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let fresh: bool = redis.execute(set("lock", "token").ex(30).nx())?;
     /// let encoding: &str = redis.execute(cmd("OBJECT").arg("ENCODING").arg("lock"))?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!((fresh, encoding), (true, "embstr"));
+    /// # Ok::<(), Error>(())
     /// ```
     ///
     /// # Errors
@@ -159,13 +199,16 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Calls a script by its digest, and loads it first if the server has not got it.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&[":10\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let multiply = Script::new("return redis.call('GET', KEYS[1]) * ARGV[1]");
     /// let ten: i64 = redis.script(&multiply, "foo", 5)?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!(ten, 10);
+    /// # Ok::<(), Error>(())
     /// ```
     ///
     /// # Errors
@@ -268,6 +311,19 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// [`with_deadlines`](Self::with_deadlines), or else it waits until something comes. None if there is none by then, and
     /// at once when nothing is subscribed to.
     ///
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
+    /// # use redwire_embedded_io::prelude::*;
+    /// # let connector = canned::connector(&[">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n>3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
+    /// redis.subscribe("news")?;
+    /// if let Some(message) = redis.get_message(Duration::from_secs(1))? {
+    ///     assert_eq!((message.channel, message.payload), (&b"news"[..], &b"hello"[..]));
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// When the connection is lost that is an error, and what is published from then on is lost until the next call, which
     /// connects and subscribes again.
     ///
@@ -280,7 +336,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         if !self.session.is_subscribed() {
             return Ok(None);
         }
-        self.connect()?;
+        if !self.is_connected() {
+            self.connect()?;
+            if let Some(waiting) = self.session.waiting_message() {
+                return waiting.map(|()| self.session.message());
+            }
+        }
         let until = self.clock.now() + timeout;
         let found = self.wait(Wanted::Message, Some(until))?;
         Ok(if found { self.session.message() } else { None })
@@ -424,12 +485,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         found
     }
 
-    /// Writes what is to be written, then reads once. True if the moment has passed.
+    /// Writes what is to be written, then reads once. True if the moment has passed, and nothing more is known to be there.
     fn turn(&mut self, until: Option<Instant>) -> bool {
         if self.flush() && self.wait_for_input(until) {
             self.read();
         }
-        until.is_some_and(|until| until <= self.clock.now())
+        until.is_some_and(|until| until <= self.clock.now()) && self.readable() != Some(true)
     }
 
     /// With deadlines: waits until there is something to be read. False if a deadline or the moment has passed first.

@@ -12,6 +12,11 @@ pub trait Connector {
     /// Why there is none.
     type Error: Error;
 
+    /// Whether each stream is a connection of its own, on which nothing is left of an earlier one: true for sockets. If
+    /// not, the client makes sure behind the handshake that replies answer what was asked, with a PING that nobody can
+    /// have answered before (its text takes up to 20 bytes), and ends the connection if they do not.
+    const FRESH: bool = true;
+
     /// Opens a stream.
     ///
     /// # Errors
@@ -53,6 +58,9 @@ pub trait AsyncConnector {
     ///
     /// If not, an async call that is dropped while a byte is on its way ends the connection, and the next call says so.
     const CANCEL_SAFE: bool;
+
+    /// Whether each stream is a connection of its own, as [`Connector::FRESH`] says.
+    const FRESH: bool = true;
 
     /// Opens a stream.
     ///
@@ -101,6 +109,7 @@ impl<C: AsyncConnector> AsyncConnector for CancelSafe<C> {
     type Error = C::Error;
 
     const CANCEL_SAFE: bool = true;
+    const FRESH: bool = C::FRESH;
 
     async fn connect(&mut self) -> Result<C::Stream, C::Error> {
         self.0.connect().await
@@ -113,8 +122,11 @@ impl<C: AsyncConnector> AsyncConnector for CancelSafe<C> {
 
 /// The connector of a stream that is always there, such as a serial line.
 ///
-/// Behind a lost connection the line is used again as it is. What the server has sent before that and has not been read
-/// has to be gone by then: let the other end of the line open a new connection, or drain the line.
+/// Behind a lost connection, or a reset of the device, the line is used again as it is, with whatever the server had still
+/// to say in that earlier life. The client notices: [`connect`](crate::Client::connect) fails, of kind
+/// [`Protocol`](crate::ErrorKind::Protocol) or [`OutOfStep`](crate::ErrorKind::OutOfStep), until that has been read. It
+/// cannot notice what the server is still waiting for. Where that may be the rest of a command, let the other end of the
+/// line open a new connection.
 pub struct Line<S> {
     stream: Option<S>,
 }
@@ -167,6 +179,8 @@ impl<S: Read + Write> Connector for Line<S> {
     type Stream = S;
     type Error = InUse;
 
+    const FRESH: bool = false;
+
     fn connect(&mut self) -> Result<S, InUse> {
         self.stream.take().ok_or(InUse)
     }
@@ -181,6 +195,7 @@ impl<S: embedded_io_async::Read + embedded_io_async::Write> AsyncConnector for L
     type Error = InUse;
 
     const CANCEL_SAFE: bool = false;
+    const FRESH: bool = false;
 
     async fn connect(&mut self) -> Result<S, InUse> {
         self.stream.take().ok_or(InUse)

@@ -1,4 +1,56 @@
 //! Redis clients over `embedded-io` streams, without an allocator, on [`redwire`], the protocol engine that does no IO.
+//!
+//! ```
+//! use redwire_embedded_io::prelude::*;
+//! # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
+//! # let connector = canned::connector(&[":7\r\n", "$6\r\nsensor\r\n"]);
+//!
+//! // All memory there is: receive, transmit, commands in flight.
+//! let mut memory = StaticBuffers::<512, 256, 8>::new();
+//! let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
+//! let boots: i64 = redis.incr("boots")?;
+//! let name: heapless::String<32> = redis.get("name")?;
+//! # assert_eq!((boots, name.as_str()), (7, "sensor"));
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! | what | where |
+//! |---|---|
+//! | a command, a script, a message | [`Client`], with the methods of [`Commands`](redwire::command::Commands) |
+//! | several commands at once | [`Pipeline`], from [`Client::pipeline`] and [`Client::atomic`] |
+//! | read, then write, as if alone | [`Transaction`], from [`Client::transaction`] |
+//! | values larger than the memory | [`Download`], [`Upload`] |
+//! | the memory | [`StaticBuffers`], [`Memory`] |
+//! | streams, and new ones | [`Connector`], [`Line`], [`Address`] |
+//! | the time | [`Clock`], [`NoClock`] |
+//! | what went wrong | [`Error`], [`ErrorKind`], [`ServerError`] |
+//!
+//! # How large the memory has to be
+//!
+//! Nothing grows, and nothing panics: what does not fit is an error that says what was too small, and how much it needed.
+//!
+//! - *Receive*: the largest reply that is read in one piece, as it stands on the wire: `$5\r\nhello\r\n` takes 11 bytes. A
+//!   larger one is [skipped and reported](ErrorKind::TooLarge), or read with [`Client::download`]. 128 bytes is enough for
+//!   small values. The receive buffer is filled in one read where the stream has so much, so a larger one is faster, too.
+//! - *Transmit*: the largest command, or pipeline, as it stands on the wire. A larger value goes with [`Client::upload`].
+//!   The greeting has to fit: 260 bytes by default, 140 with
+//!   [`no_library`](redwire::connection::Config::no_library), and the names and the password of the configuration.
+//! - *In flight*: one place of 40 bytes for each command of the longest pipeline, and two for MULTI and EXEC. At least one.
+//!   A command that was given up keeps its place until its reply has come.
+//! - *Subscriptions*: each channel and pattern takes its name and 9 bytes.
+//! - *Messages*: what is published while the client waits for a reply is kept here, with 7 bytes and the names besides the
+//!   payload. What does not fit is lost, and [told once](ErrorKind::MessagesLost).
+//!
+//! # In step or dead
+//!
+//! Every reply answers the command it belongs to, or the connection is over. Nothing is sent twice by itself; an error says
+//! whether a command [may have been executed](Error::maybe_executed). What is given up on the way, a pipeline, a download,
+//! a command that is late, leaves a connection that can be used.
+//!
+//! # Features
+//!
+//! - `defmt`: public types implement `defmt::Format`, and the engine logs what it does.
+//! - `log`: the engine logs through `log`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
@@ -51,3 +103,7 @@ pub mod prelude {
     pub use redwire::reply::FromReply;
     pub use redwire::script::Script;
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,13 +14,16 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// A pipeline: commands that are sent together, and whose replies are read together. All of them have to fit into the
     /// transmit buffer, and into the table of commands in flight.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&[":1\r\n:1\r\n_\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let (hits, _, name): (i64, bool, Option<heapless::String<16>>) =
     ///     redis.pipeline().incr("hits").expire("hits", 60).get("name").execute()?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!((hits, name), (1, None));
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn pipeline(&mut self) -> Pipeline<'_, 'b, C, K, P> {
         Pipeline { client: self, batch: Batch::default(), atomic: false }
@@ -29,12 +32,15 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// A pipeline that is a transaction: its commands are executed all at once, with none of others in between, or, when
     /// one is refused while it is queued, not at all.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:8\r\n:1\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let (boots, _): (i64, ()) = redis.atomic().incr("boots").lpush("log", "booted").execute()?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!(boots, 8);
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn atomic(&mut self) -> Pipeline<'_, 'b, C, K, P> {
         Pipeline { client: self, batch: Batch::default(), atomic: true }
@@ -46,21 +52,25 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Commands on the transaction run at once. Those on its [`multi`](Transaction::multi) are queued, and executed when
     /// `body` returns `Ok`.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n", "$1\r\n4\r\n", "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let next = redis.transaction(["seq"], |tx| {
     ///     let next = tx.get::<Option<u64>>("seq")?.unwrap_or(0) + 1;
     ///     tx.multi().set("seq", next);
     ///     Ok(next)
     /// })?;
-    /// # Ok(())
-    /// # }
+    /// assert_eq!(next, 5);
+    /// # Ok::<(), Error>(())
     /// ```
     ///
     /// # Errors
-    /// That of `body`, after which nothing is executed and no key is watched. When the connection is lost, `body` is not
-    /// run again of itself, and [`Error::maybe_executed`] says whether the transaction may have been executed.
+    /// That of `body`, after which nothing that was queued is executed and no key is watched. When the connection is lost,
+    /// `body` is not run again of itself, and nothing is sent over another connection: [`Error::maybe_executed`] says
+    /// whether EXEC may have arrived, or, where it was a command that ran at once, whether that did.
     pub fn transaction<A: Arguments, T>(
         &mut self,
         keys: A,

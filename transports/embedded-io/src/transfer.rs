@@ -13,9 +13,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Runs a command whose reply is a string of any length, and gives it in pieces, each at most as large as the receive
     /// buffer. `None` if the reply is null.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>, flash: &mut [u8]) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["$11\r\nhello world\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
     /// let mut written = 0;
     /// if let Some(mut firmware) = redis.download(get("firmware"))? {
     ///     while let Some(piece) = firmware.next()? {
@@ -23,9 +26,11 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     ///         written += piece.len();
     ///     }
     /// }
-    /// # Ok(())
-    /// # }
+    /// assert_eq!(written, 11);
+    /// # Ok::<(), Error>(())
     /// ```
+    ///
+    /// The time that the configuration gives a command is for the whole of it.
     ///
     /// # Errors
     /// [`Error`]; of kind [`ErrorKind::Mismatch`] if the reply is no string.
@@ -48,16 +53,19 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Begins a command whose last argument has `length` bytes, which are handed over in pieces.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # fn run<C: Connector, K: Clock>(redis: &mut Client<'_, C, K>, samples: &[[u8; 64]; 1000]) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # let samples = &[[0; 64]; 1000];
     /// let mut upload = redis.upload(cmd("SET").arg("samples"), 64 * 1000)?;
     /// for piece in samples {
     ///     upload.append(piece)?;
     /// }
     /// upload.finish::<()>()?;
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Error>(())
     /// ```
     ///
     /// # Errors

@@ -8,7 +8,6 @@ use std::task::{Context, Poll, Waker};
 use async_support::memory::{Link, Redis, Server, TestClock};
 use async_support::{done, polled};
 use redwire_embedded_io::prelude::*;
-use redwire_embedded_io::redwire::resp::Protocol;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -270,4 +269,30 @@ fn a_piece_of_which_nobody_knows_what_was_written_is_the_last() {
         assert_eq!(done(download.next()).unwrap(), None);
     }
     assert!(!redis.is_connected());
+}
+
+#[test]
+fn what_an_earlier_life_has_left_on_a_line() {
+    for stale in ["+PONG\r\n", "st of a reply\r\n$3\r\nold\r\n", "%1\r\n$5\r\nproto\r\n:3\r\n", "$5\r\nhel"] {
+        let mut server = Server::default();
+        server.values.insert("a".to_string(), "first".to_string());
+        let mut link = Link::<true>::new(server, 1000);
+        let stream = done(link.connect()).unwrap();
+        link.0.borrow_mut().inbound.extend(stale.bytes());
+        let memory = Box::leak(Box::new(StaticBuffers::<128, 256, 8>::new()));
+        let line = CancelSafe(Line::new(stream));
+        let mut redis = AsyncClient::new(line, config(), memory.memory(), TestClock::default());
+        let mut refused = 0;
+        while let Err(error) = done(redis.connect()) {
+            assert!(
+                matches!(error.kind, ErrorKind::Protocol(_) | ErrorKind::OutOfStep),
+                "{stale:?}: {error}"
+            );
+            refused += 1;
+            assert!(refused < 5 && !redis.is_connected(), "{stale:?}");
+        }
+        assert!(refused > 0, "{stale:?}");
+        assert_eq!(done(redis.get::<&str>("a")).unwrap(), "first");
+        assert!(redis.into_connector().0.stream().is_some());
+    }
 }

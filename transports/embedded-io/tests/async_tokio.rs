@@ -132,7 +132,9 @@ async fn one_of_a_hundred(task: u64, address: SocketAddr, protocol: Protocol, dr
             3 => {
                 let sent: [String; 3] = [0, 1, 2].map(|number| format!("{unique}.{number}"));
                 let mut pipeline = redis.pipeline();
-                sent.iter().for_each(|text| drop(pipeline.echo(text)));
+                for text in &sent {
+                    pipeline.echo(text);
+                }
                 let echoes: Option<[heapless::String<32>; 3]> =
                     perhaps(random, pipeline.execute()).await.transpose().unwrap();
                 assert!(echoes.iter().flatten().zip(&sent).all(|(echo, sent)| *echo == **sent));

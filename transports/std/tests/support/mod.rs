@@ -82,7 +82,12 @@ impl Server {
     }
 
     pub fn unix(&self) -> ClientConfig {
-        ClientConfig::unix(self.directory.join("redis.sock").to_str().unwrap())
+        ClientConfig::unix(self.socket().to_str().unwrap())
+    }
+
+    /// The path of its Unix domain socket.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("redis.sock")
     }
 
     /// Every way to talk to it: TCP and Unix domain socket, RESP2 and RESP3.

@@ -1,0 +1,103 @@
+//! Public types implement `defmt::Format` and `Debug`, all of them, and neither shows what is in the buffers.
+#![cfg(feature = "defmt")]
+
+#[path = "../../../tests/support/defmt_frames.rs"]
+mod defmt_frames;
+#[path = "support/memory.rs"]
+#[allow(dead_code, reason = "the tests of the client use more of it")]
+mod memory;
+#[path = "../../../tests/support/server.rs"]
+#[allow(dead_code, reason = "the engine's tests use more of it")]
+mod server;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use defmt_frames::{holds, take};
+use memory::World;
+use redwire_embedded_io::prelude::*;
+use redwire_embedded_io::{InUse, ServerError};
+
+/// What `defmt` and `Debug` make of a value.
+fn shown<T: defmt::Format + Debug>(value: &T) -> (Vec<u8>, String) {
+    take();
+    defmt::println!("{}", value);
+    let frames = take();
+    (frames.concat(), format!("{value:?}"))
+}
+
+#[test]
+fn every_public_type_is_shown_and_none_shows_a_secret() {
+    let world = World::new();
+    world.set("k3yed", "argum3nt");
+    let mut memory = StaticBuffers::<256, 300, 8, 64, 64>::sized();
+    let config = Config::default().credentials("us3rname", "s3cretive");
+    world.state().server.password = Some("s3cretive");
+    let mut redis = world.client(config, memory.memory());
+    assert_eq!(redis.get::<&str>("k3yed").unwrap(), "argum3nt");
+    let mut seen = BTreeSet::new();
+    let mut hidden = |name: &'static str, (frame, debug): (Vec<u8>, String)| {
+        seen.insert(name);
+        for secret in ["s3cretive", "us3rname", "k3yed", "argum3nt", "51, 99, 114"] {
+            assert!(!debug.contains(secret), "{secret} in {debug}");
+            assert!(!holds(&frame, secret), "{secret} in {}", frame.escape_ascii());
+        }
+        assert!(!frame.is_empty() && !debug.is_empty());
+    };
+    hidden("Pipeline", shown(redis.pipeline().get("k3yed")));
+    redis
+        .transaction(["k3yed"], |tx| {
+            hidden("Transaction", shown(tx));
+            hidden("Queue", shown(tx.multi().get("k3yed")));
+            Ok(())
+        })
+        .unwrap();
+    hidden("Download", shown(&redis.download(get("k3yed")).unwrap().unwrap()));
+    hidden("Upload", shown(&redis.upload(cmd("SET").arg("k3yed"), 5).unwrap()));
+    assert_eq!(redis.get::<&str>("k3yed").unwrap(), "argum3nt");
+    hidden("Client", shown(&redis));
+    redis.disconnect();
+    drop(redis);
+    hidden("StaticBuffers", shown(&memory));
+    hidden("Memory", shown(&memory.memory()));
+    hidden("Line", shown(&Line::new("s3cretive")));
+    hidden("InUse", shown(&InUse));
+    hidden("NoClock", shown(&NoClock));
+    hidden("AddressError", shown(&"s3cretive argum3nt".parse::<Address>().unwrap_err()));
+    let refused: Error = {
+        world.answer("GET x", "-ERR what the server says\r\n");
+        let mut memory = StaticBuffers::<256, 300, 8>::new();
+        let config = Config::default().password("s3cretive");
+        let mut redis = world.client(config, memory.memory());
+        redis.get::<()>("x").unwrap_err()
+    };
+    hidden("Error", shown(&refused));
+    hidden("ErrorKind", shown(&refused.kind));
+    let said: &ServerError = refused.server_error().unwrap();
+    hidden("ServerError", shown(said));
+    assert!(holds(&shown(said).0, "what the server says"));
+    let address: Address = "redis.lan".parse().unwrap();
+    hidden("Address", shown(&address));
+    assert!(holds(&shown(&address).0, "redis.lan"));
+
+    let missing: Vec<String> = declared().into_iter().filter(|name| !seen.contains(&name[..])).collect();
+    assert!(missing.is_empty(), "to be shown above: {missing:?}");
+}
+
+/// The public types that the source declares, but for those of the async client, which tests of its own show.
+fn declared() -> BTreeSet<String> {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut types = BTreeSet::new();
+    for file in source.read_dir().unwrap() {
+        for line in std::fs::read_to_string(file.unwrap().path()).unwrap().lines() {
+            let Some(name) = line.strip_prefix("pub struct ").or(line.strip_prefix("pub enum ")) else {
+                continue;
+            };
+            let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+            if !name.starts_with("Async") {
+                types.insert(name[..end].to_string());
+            }
+        }
+    }
+    types
+}

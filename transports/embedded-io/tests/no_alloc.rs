@@ -1,0 +1,143 @@
+//! The client never allocates: an allocator counts, over a whole life on a stream in memory.
+
+#![allow(unsafe_code, reason = "the trait of allocators is unsafe")]
+
+#[path = "support/memory.rs"]
+mod memory;
+#[path = "../../../tests/support/server.rs"]
+#[allow(dead_code, reason = "the engine's tests use more of it")]
+mod server;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use embedded_io::ErrorKind as Io;
+use memory::{ASIDE, Fault, World, protocols};
+use redwire_embedded_io::prelude::*;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u32> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+/// Counts for each thread, but for what the stream in memory and the server behind it do.
+fn count() {
+    if ASIDE.with(Cell::get) == 0 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+    }
+}
+
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(act: impl FnOnce()) -> u32 {
+    let before = ALLOCATIONS.with(Cell::get);
+    act();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+#[test]
+fn the_count_counts() {
+    assert_eq!(allocations(|| drop(Box::new(1))), 1);
+}
+
+#[test]
+fn a_whole_life_without_an_allocation() {
+    for (name, config) in protocols() {
+        let world = World::new();
+        {
+            let mut state = world.state();
+            state.refusals.push_back(Io::ConnectionRefused);
+            state.server.values.insert("large".into(), "x".repeat(5000));
+            state.server.answers.insert("GET refused".into(), b"-WRONGTYPE x\r\n".to_vec());
+        }
+        let config =
+            config.command_timeout(Duration::from_millis(100)).handshake_timeout(Duration::from_secs(1));
+        let mut commands = 0;
+        let count = allocations(|| {
+            let mut memory = StaticBuffers::<256, 300, 8, 64, 128>::sized();
+            let mut redis = world.client(config, memory.memory()).with_deadlines();
+            assert_eq!(redis.connect().unwrap_err().kind, ErrorKind::Connect(Io::ConnectionRefused));
+            // Commands, with replies lent and kept.
+            assert!(redis.set("name", "sensor").unwrap());
+            assert_eq!(redis.get::<&str>("name").unwrap(), "sensor");
+            assert_eq!(redis.get::<heapless::String<16>>("name").unwrap(), "sensor");
+            assert_eq!(redis.get::<heapless::Vec<u8, 16>>("name").unwrap(), b"sensor");
+            assert_eq!(redis.get::<Option<u32>>("none").unwrap(), None);
+            // Pipelines and transactions.
+            let (_, a): ((), u8) = redis.pipeline().set("a", 1).get("a").execute().unwrap();
+            let all: heapless::Vec<u8, 4> = redis.pipeline().get("a").get("a").execute().unwrap();
+            assert_eq!((a, all.len()), (1, 2));
+            let (_, b): (bool, u8) = redis.atomic().set("b", 2).get("b").execute().unwrap();
+            let next = redis.transaction(["b"], |tx| {
+                let b: u32 = tx.get("b")?;
+                tx.multi().set("b", b + 1);
+                Ok(b + 1)
+            });
+            assert_eq!((b, next.unwrap()), (2, 3));
+            // A script, and values larger than the memory.
+            assert_eq!(redis.script::<_, _, i64>(&Script::new("return 42"), "k", 1).unwrap(), 42);
+            let mut upload = redis.upload(cmd("SET").arg("uploaded"), 1000).unwrap();
+            for _ in 0..10 {
+                upload.append(&[b'x'; 100]).unwrap();
+            }
+            upload.finish::<()>().unwrap();
+            let mut length = 0;
+            if let Some(mut download) = redis.download(get("large")).unwrap() {
+                while let Some(piece) = download.next().unwrap() {
+                    length += piece.len();
+                }
+            }
+            assert_eq!(length, 5000);
+            // Messages.
+            redis.subscribe(["news", "weather"]).unwrap();
+            redis.psubscribe("n*").unwrap();
+            world.publish("news", "hello");
+            assert_eq!(redis.get_message(Duration::from_millis(10)).unwrap().unwrap().payload, b"hello");
+            assert_eq!(redis.poll_message().unwrap().unwrap().pattern, Some(&b"n*"[..]));
+            assert_eq!(redis.get_message(Duration::from_millis(10)).unwrap(), None);
+            for _ in 0..20 {
+                world.publish("weather", "sun");
+            }
+            redis.unsubscribe(()).unwrap();
+            redis.punsubscribe(()).unwrap();
+            assert!(matches!(
+                redis.get_message(Duration::ZERO).unwrap_err().kind,
+                ErrorKind::MessagesLost(_)
+            ));
+            // Errors: of the server, too large, of capacity, too late, and the end of the connection.
+            assert!(redis.get::<()>("refused").unwrap_err().server_error().is_some());
+            assert!(matches!(redis.get::<&[u8]>("large").unwrap_err().kind, ErrorKind::TooLarge(_)));
+            assert!(matches!(redis.set("k", &[0; 300][..]).unwrap_err().kind, ErrorKind::Capacity(_)));
+            assert!(redis.pipeline().get("a").execute::<(u8, u8)>().is_err());
+            world.state().server.stalled = true;
+            assert_eq!(redis.get::<()>("a").unwrap_err().kind, ErrorKind::TimedOut);
+            world.resume();
+            assert_eq!(redis.get::<u8>("a").unwrap(), 1);
+            let read = world.gone().1 + 4;
+            world.state().read_fault = Some((read, Fault::Broken(Io::ConnectionReset)));
+            assert!(redis.get::<u8>("a").is_err());
+            assert_eq!(redis.get::<u8>("a").unwrap(), 1);
+            redis.disconnect();
+            commands = redis.connection().in_flight();
+        });
+        assert_eq!((count, commands), (0, 0), "{name}");
+    }
+}
