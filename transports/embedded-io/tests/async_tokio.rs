@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_support::on_tokio::{Tcp, TokioClock};
+use async_support::on_tokio::Tcp;
 use async_support::real::RealServer;
+use async_support::tokio_clock::TokioClock;
 use redwire_embedded_io::prelude::*;
 use redwire_embedded_io::redwire::resp::{ErrorCode, Protocol};
 use tokio::sync::Mutex;
