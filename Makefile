@@ -10,12 +10,14 @@ test:
 	tests/with-redis.sh
 	cargo fmt --check
 	cargo build -p redwire --no-default-features
+	cargo build -p redwire-embedded-io --no-default-features
 	cargo clippy -p redwire --no-default-features -- -D warnings
 	cargo clippy -p redwire --no-default-features --features defmt -- -D warnings
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo test
 	DEFMT_LOG=debug cargo test -p redwire --all-features --test formats --test logging
+	DEFMT_LOG=debug cargo test -p redwire-embedded-io --features defmt --test formats
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Time and allocations beside the peers, as Markdown tables. Quiet machine, please.

@@ -31,7 +31,7 @@ impl<'b> From<Buffers<'b>> for Memory<'b> {
 /// |---|---|
 /// | `RECEIVE` | bytes of the largest reply that comes in one piece |
 /// | `TRANSMIT` | bytes of the commands that are sent together; at least 260 by default, or 140 with [`Config::no_library`](redwire::connection::Config::no_library) |
-/// | `IN_FLIGHT` | commands that wait for their replies, at 40 bytes each |
+/// | `IN_FLIGHT` | commands that wait for their replies, at most 32 bytes each |
 /// | `SUBSCRIPTIONS` | bytes of the names of all channels and patterns, and 9 for each |
 /// | `MESSAGES` | bytes of messages that come while something else is waited for, and 7 for each |
 ///

@@ -35,7 +35,7 @@
 //! - *Transmit*: the largest command, or pipeline, as it stands on the wire. A larger value goes with [`Client::upload`].
 //!   The greeting has to fit: 260 bytes by default, 140 with
 //!   [`no_library`](redwire::connection::Config::no_library), and the names and the password of the configuration.
-//! - *In flight*: one place of 40 bytes for each command of the longest pipeline, and two for MULTI and EXEC. At least one.
+//! - *In flight*: one place of at most 32 bytes for each command of the longest pipeline, and two for MULTI and EXEC. At least one.
 //!   A command that was given up keeps its place until its reply has come.
 //! - *Subscriptions*: each channel and pattern takes its name and 9 bytes.
 //! - *Messages*: what is published while the client waits for a reply is kept here, with 7 bytes and the names besides the

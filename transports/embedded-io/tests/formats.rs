@@ -4,7 +4,6 @@
 #[path = "../../../tests/support/defmt_frames.rs"]
 mod defmt_frames;
 #[path = "support/memory.rs"]
-#[allow(dead_code, reason = "the tests of the client use more of it")]
 mod memory;
 #[path = "../../../tests/support/server.rs"]
 #[allow(dead_code, reason = "the engine's tests use more of it")]

@@ -150,3 +150,31 @@ fn nothing_shows_what_is_in_the_buffers() {
     );
     assert!(shown.contains("StaticBuffers { receive: 256, transmit: 300, in_flight: 8"), "{shown}");
 }
+
+#[test]
+fn sizes_that_the_documentation_names_are_enough() {
+    assert!(size_of::<redwire::connection::Slot>() <= 32);
+    let alive = |config: Config<'static>, transmit: usize| {
+        let world = World::new();
+        let mut buffers = StaticBuffers::<128, 300, 4, 64, 64>::sized();
+        let mut bytes = [0; 300];
+        let mut memory = buffers.memory();
+        memory.engine.transmit = redwire::storage::Buffer::borrowed(&mut bytes[..transmit]);
+        let mut redis = world.client(config, memory);
+        let lived = redis.subscribe("news").and_then(|()| redis.unsubscribe(()));
+        redis.disconnect();
+        lived.and_then(|()| redis.get::<()>("k"))
+    };
+    for (_, config) in protocols() {
+        assert_eq!(alive(config.clone(), 260), Ok(()));
+        assert_eq!(alive(config.clone().no_library(), 140), Ok(()));
+        // With less there is an error, or it is enough all the same.
+        for transmit in 0..260 {
+            if let Err(error) = alive(config.clone(), transmit) {
+                let stated = matches!(error.kind, ErrorKind::Buffers | ErrorKind::Capacity(_));
+                assert!(stated, "{transmit}: {error:?}");
+                assert!(!error.maybe_executed);
+            }
+        }
+    }
+}
