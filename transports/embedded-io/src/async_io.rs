@@ -104,7 +104,7 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
         self.take(Wanted::Nothing).unwrap_or(Ok(()))
     }
 
-    /// Writes what is to be written, then reads once. False if a deadline passed first, or the stream gave up.
+    /// Writes what is to be written, then reads once. False if nothing was read.
     async fn turn(&mut self, until: Option<Instant>) -> bool {
         let due = self.due(until);
         let done = self.write(due).await && self.read(due).await;
@@ -138,6 +138,7 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
         }
     }
 
+    /// Writes all that is to be written. False if a deadline has passed, or the stream gave up or broke.
     async fn write(&mut self, due: Option<Instant>) -> bool {
         loop {
             let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else {
@@ -167,6 +168,7 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
         }
     }
 
+    /// Reads once. False if nothing came.
     async fn read(&mut self, due: Option<Instant>) -> bool {
         let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else { return self.broken(None) };
         self.mid_io = !C::CANCEL_SAFE;
@@ -184,20 +186,23 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
         }
     }
 
-    /// A stream has failed. False if it only gave up.
+    /// A stream has failed: it gave up, and it is time to look at the clock, or it is broken. False.
     fn stopped(&mut self, kind: embedded_io::ErrorKind) -> bool {
         use embedded_io::ErrorKind::{Interrupted, TimedOut};
-        !matches!(kind, Interrupted | TimedOut) && self.broken(Some(kind))
+        if !matches!(kind, Interrupted | TimedOut) {
+            self.broken(Some(kind));
+        }
+        false
     }
 
-    /// The stream has ended, with what it said, or it is not known what went over it. True: there is something to be taken.
+    /// The stream has ended, with what it said, or it is not known what went over it. False.
     fn broken(&mut self, kind: Option<embedded_io::ErrorKind>) -> bool {
         if self.mid_io {
             self.session.engine.close();
         } else {
             self.session.broken(kind);
         }
-        true
+        false
     }
 
     /// Gives the stream back.
