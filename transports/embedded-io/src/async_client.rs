@@ -18,20 +18,22 @@ use crate::{AsyncConnector, Clock, Error, ErrorKind, Memory};
 /// [safe to be given up](AsyncConnector::CANCEL_SAFE), methods of [`Commands`](redwire::command::Commands). A reply can be
 /// borrowed from the receive buffer (`&str`, `&[u8]`), or put into a number, a `heapless` type or any other.
 ///
-/// ```no_run
+/// ```
+/// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
 /// use redwire_embedded_io::prelude::*;
-/// # async fn run<S: embedded_io_async::Read + embedded_io_async::Write>(uart: S) -> Result<(), Error> {
 ///
+/// # let connector = canned::connector(&[":7\r\n", "$6\r\nsensor\r\n", "$6\r\ngarden\r\n", "+OK\r\n"]);
+/// # canned::run(async {
 /// let mut memory = StaticBuffers::<512, 256, 8>::new();
-/// let line = CancelSafe(Line::new(uart));
-/// let mut redis = AsyncClient::new(line, Config::default(), memory.memory(), NoClock);
+/// let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
 /// redis.connect().await?;
 /// let boots: i64 = redis.incr("boots").await?;
 /// let name: heapless::String<32> = redis.get("name").await?;
 /// let place: &str = redis.get("place").await?;
 /// let fresh: bool = redis.execute(set("lock", "token").ex(30).nx()).await?;
+/// assert_eq!((boots, name.as_str(), fresh), (7, "sensor", true));
 /// # Ok(())
-/// # }
+/// # });
 /// ```
 ///
 /// # Connecting
@@ -157,13 +159,19 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
 
     /// Runs a command and reads its reply: as the type that Redis fixes for it, or as any type where it leaves that open.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n", "$6\r\nembstr\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// # redis.connect().await?;
     /// let fresh: bool = redis.execute(set("lock", "token").ex(30).nx()).await?;
     /// let encoding: &str = redis.execute(cmd("OBJECT").arg("ENCODING").arg("lock")).await?;
+    /// assert_eq!((fresh, encoding), (true, "embstr"));
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     ///
     /// # Errors
@@ -181,13 +189,19 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
 
     /// Calls a script by its digest, and loads it first if the server has not got it.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&[":10\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// # redis.connect().await?;
     /// let multiply = Script::new("return redis.call('GET', KEYS[1]) * ARGV[1]");
     /// let ten: i64 = redis.script(&multiply, "foo", 5).await?;
+    /// assert_eq!(ten, 10);
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     ///
     /// # Errors
@@ -294,6 +308,22 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// The next message, for which it waits so long at most; over a stream that is not
     /// [safe to be given up](AsyncConnector::CANCEL_SAFE), or with a clock that wakes nobody, until something comes. None if
     /// there is none by then, and at once when nothing is subscribed to. No message is lost when it is dropped.
+    ///
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
+    /// # use redwire_embedded_io::prelude::*;
+    /// # let connector = canned::connector(&[">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n>3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// # redis.connect().await?;
+    /// redis.subscribe("news").await?;
+    /// if let Some(message) = redis.get_message(Duration::from_secs(1)).await? {
+    ///     assert_eq!((message.channel, message.payload), (&b"news"[..], &b"hello"[..]));
+    /// }
+    /// # Ok(())
+    /// # });
+    /// ```
     ///
     /// When the connection is lost that is an error, and what is published from then on is lost until
     /// [`connect`](Self::connect) has subscribed again.

@@ -14,13 +14,19 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// A pipeline: commands that are sent together, and whose replies are read together. All of them have to fit into the
     /// transmit buffer, and into the table of commands in flight.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&[":1\r\n:1\r\n_\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// # redis.connect().await?;
     /// let (hits, _, name): (i64, bool, Option<heapless::String<16>>) =
     ///     redis.pipeline().incr("hits").expire("hits", 60).get("name").execute().await?;
+    /// assert_eq!((hits, name), (1, None));
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     pub fn pipeline(&mut self) -> AsyncPipeline<'_, 'b, C, K, P> {
         AsyncPipeline { client: self, batch: Batch::default(), atomic: false }
@@ -29,12 +35,18 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// A pipeline that is a transaction: its commands are executed all at once, with none of others in between, or, when
     /// one is refused while it is queued, not at all.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:8\r\n:1\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// # redis.connect().await?;
     /// let (boots, _): (i64, ()) = redis.atomic().incr("boots").lpush("log", "booted").execute().await?;
+    /// assert_eq!(boots, 8);
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     pub fn atomic(&mut self) -> AsyncPipeline<'_, 'b, C, K, P> {
         AsyncPipeline { client: self, batch: Batch::default(), atomic: true }
@@ -46,9 +58,14 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// Commands on the transaction run at once. Those on its [`multi`](AsyncTransaction::multi) are queued, and executed
     /// when `body` returns `Ok`.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n", "$1\r\n4\r\n", "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// # redis.connect().await?;
     /// let next = redis
     ///     .transaction(["seq"], async |tx| {
     ///         let next = tx.get::<Option<u64>>("seq").await?.unwrap_or(0) + 1;
@@ -56,8 +73,9 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     ///         Ok(next)
     ///     })
     ///     .await?;
+    /// assert_eq!(next, 5);
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     ///
     /// In a task that may move between threads, the compiler cannot see that `body` may: use [`watch`](Self::watch) there.
@@ -84,19 +102,26 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// Begins a transaction that writes only if nobody has changed the keys since: [`transaction`](Self::transaction) in
     /// steps. To drop it is to give it up, and to watch the keys no more.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<u64, Error> {
-    /// loop {
+    /// # let connector = canned::connector(&["+OK\r\n", "$1\r\n4\r\n", "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// # redis.connect().await?;
+    /// let next = loop {
     ///     let mut tx = redis.watch("seq").await?;
     ///     let next = tx.get::<Option<u64>>("seq").await?.unwrap_or(0) + 1;
     ///     match tx.multi().set("seq", next).execute::<()>().await {
     ///         // Somebody was faster.
     ///         Err(Error { kind: ErrorKind::Conflict, .. }) => {}
-    ///         result => return result.map(|()| next),
+    ///         result => break result.map(|()| next)?,
     ///     }
-    /// }
-    /// # }
+    /// };
+    /// assert_eq!(next, 5);
+    /// # Ok(())
+    /// # });
     /// ```
     ///
     /// # Errors

@@ -13,9 +13,14 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// Runs a command whose reply is a string of any length, and gives it in pieces, each at most as large as the receive
     /// buffer. `None` if the reply is null.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["$11\r\nhello world\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// # redis.connect().await?;
     /// let mut written = 0;
     /// if let Some(mut firmware) = redis.download(get("firmware")).await? {
     ///     while let Some(piece) = firmware.next().await? {
@@ -23,8 +28,9 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     ///         written += piece.len();
     ///     }
     /// }
+    /// assert_eq!(written, 11);
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     ///
     /// # Errors
@@ -51,19 +57,22 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
 
     /// Begins a command whose last argument has `length` bytes, which are handed over in pieces.
     ///
-    /// ```no_run
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
     /// # use redwire_embedded_io::prelude::*;
-    /// # async fn run<C: AsyncConnector, K: Clock>(
-    /// #     redis: &mut AsyncClient<'_, C, K>,
-    /// #     samples: &[[u8; 64]; 1000],
-    /// # ) -> Result<(), Error> {
+    /// # let connector = canned::connector(&["+OK\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// # redis.connect().await?;
+    /// # let samples = &[[0; 64]; 1000];
     /// let mut upload = redis.upload(cmd("SET").arg("samples"), 64 * 1000).await?;
     /// for piece in samples {
     ///     upload.append(piece).await?;
     /// }
     /// upload.finish::<()>().await?;
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     ///
     /// # Errors

@@ -101,7 +101,34 @@ where
 /// let connector = CancelSafe(async || TcpStream::connect("127.0.0.1:6379").await.map(FromTokio::new));
 /// # let _ = connector;
 /// ```
+///
+/// Without it a command cannot be called as a method, which gives a read up between two polls: that does not compile.
+///
+/// ```compile_fail
+/// # use redwire_embedded_io::prelude::*;
+/// # async fn run<S: embedded_io_async::Read + embedded_io_async::Write>(uart: S) -> Result<(), Error> {
+/// # let mut memory = StaticBuffers::<512, 256, 8>::new();
+/// let mut redis = AsyncClient::new(Line::new(uart), Config::default(), memory.memory(), NoClock);
+/// redis.connect().await?;
+/// let boots: i64 = redis.incr("boots").await?;
+/// # Ok(())
+/// # }
+/// # struct Dma;
+/// # impl embedded_io::ErrorType for Dma { type Error = embedded_io::ErrorKind; }
+/// # impl embedded_io_async::Read for Dma {
+/// #     async fn read(&mut self, _: &mut [u8]) -> Result<usize, embedded_io::ErrorKind> { Ok(0) }
+/// # }
+/// # impl embedded_io_async::Write for Dma {
+/// #     async fn write(&mut self, bytes: &[u8]) -> Result<usize, embedded_io::ErrorKind> { Ok(bytes.len()) }
+/// #     async fn flush(&mut self) -> Result<(), embedded_io::ErrorKind> { Ok(()) }
+/// # }
+/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// # let _ = std::pin::pin!(run(Dma)).poll(&mut context);
+/// ```
+///
+/// `redis.execute(incr("boots"))` does.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CancelSafe<C>(pub C);
 
 impl<C: AsyncConnector> AsyncConnector for CancelSafe<C> {
