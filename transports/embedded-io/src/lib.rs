@@ -20,8 +20,9 @@
 //! | several commands at once | [`Pipeline`], from [`Client::pipeline`] and [`Client::atomic`] |
 //! | read, then write, as if alone | [`Transaction`], from [`Client::transaction`] |
 //! | values larger than the memory | [`Download`], [`Upload`] |
+//! | the same as futures | [`AsyncClient`], [`AsyncPipeline`], [`AsyncTransaction`], [`AsyncDownload`], [`AsyncUpload`] |
 //! | the memory | [`StaticBuffers`], [`Memory`] |
-//! | streams, and new ones | [`Connector`], [`Line`], [`Address`] |
+//! | streams, and new ones | [`Connector`], [`AsyncConnector`], [`CancelSafe`], [`Line`], [`Address`] |
 //! | the time | [`Clock`], [`NoClock`] |
 //! | what went wrong | [`Error`], [`ErrorKind`], [`ServerError`] |
 //!
@@ -45,7 +46,7 @@
 //!
 //! Every reply answers the command it belongs to, or the connection is over. Nothing is sent twice by itself; an error says
 //! whether a command [may have been executed](Error::maybe_executed). What is given up on the way, a pipeline, a download,
-//! a command that is late, leaves a connection that can be used.
+//! a command that is late, a future that is dropped, leaves a connection that can be used, or one that is over and says so.
 //!
 //! # Features
 //!
