@@ -48,7 +48,7 @@ use crate::{AsyncConnector, Clock, Error, ErrorKind, Memory};
 /// Any call may be dropped at any time, by a timeout or a `select`. A command of which nothing was written is taken back;
 /// of any other the reply is discarded when it comes, and the next command gets its own. The connection is over only
 /// - when a byte was on its way in a stream that is not [safe to be given up](AsyncConnector::CANCEL_SAFE);
-/// - when an [`upload`](Self::upload) is dropped half way;
+/// - when an [`upload`](Self::upload) is dropped half way, or a [`script`](Self::script) while it is loaded;
 /// - while it [connects](Self::connect).
 ///
 /// The next call then fails with [`ErrorKind::Disconnected`].
@@ -93,7 +93,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     }
 
     /// Connects, unless there is a connection: gets a stream from the connector, and takes it through the handshake.
-    /// Dropped half way it leaves no connection.
+    /// Dropped half way it leaves no connection. How long the connector may take is its own affair.
     ///
     /// # Errors
     /// [`Error`]: there is no stream to be had, or the server refuses.
@@ -369,6 +369,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
             return Ok(None);
         }
         self.still_connected()?;
+        self.look_at_the_clock();
         match self.take_now(Wanted::Message) {
             Some(found) => found.map(|()| self.session.message()),
             None => Ok(None),

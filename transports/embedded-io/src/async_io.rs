@@ -53,8 +53,9 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
                 return Some(found);
             }
             // The moment has come: it does not wait, and leaves no waker with the clock.
-            let now = self.clock.now();
-            if now_or_never(self.turn(Some(now))) != Some(true) {
+            let due = Some(self.clock.now());
+            let done = now_or_never(async { self.write(due).await && self.read(due).await });
+            if done != Some(true) {
                 break;
             }
         }
@@ -119,7 +120,8 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
         self.look_at_the_clock();
     }
 
-    fn look_at_the_clock(&mut self) {
+    /// Does what is due.
+    pub(crate) fn look_at_the_clock(&mut self) {
         let now = self.clock.now();
         self.session.engine.handle_timeout(now);
     }

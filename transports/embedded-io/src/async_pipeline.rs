@@ -81,8 +81,8 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// In a task that may move between threads, the compiler cannot see that `body` may: use [`watch`](Self::watch) there.
     ///
     /// # Errors
-    /// That of `body`, after which nothing is executed and no key is watched; the same holds when this is dropped before
-    /// EXEC was sent. When the connection is lost, `body` is not run again of itself, and [`Error::maybe_executed`] says
+    /// That of `body`, after which nothing is executed and no key is watched; the same holds when this is dropped while
+    /// `body` runs. When the connection is lost, `body` is not run again of itself, and [`Error::maybe_executed`] says
     /// whether the transaction may have been executed.
     pub async fn transaction<A: Arguments, T>(
         &mut self,
@@ -224,8 +224,8 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncPipeline<'_, '_, C, K, P> {
     /// Sends the commands, reads all replies, and gives them as a `T`: a tuple with a type for each reply, an array or
     /// `heapless::Vec` with one type for all, or `()` when it is enough that no command failed.
     ///
-    /// The pipeline is empty afterwards. An empty one sends nothing. Dropped on the way, the replies are discarded; what
-    /// was sent is executed.
+    /// The pipeline is empty afterwards. An empty one sends nothing. Dropped on the way, the replies are discarded; the
+    /// commands of which something was written, and those of a transaction, may be executed all the same.
     ///
     /// # Errors
     /// The first error among the replies, unless `T` takes it as a value: the other commands have been executed all the

@@ -137,6 +137,22 @@ fn publish<const SAFE: bool>(link: &Link<SAFE>, channel: &str, message: &str) {
 }
 
 #[test]
+fn a_health_check_that_is_due_takes_no_place_from_a_command() {
+    let link = Link::<true>::new(Server::default(), 1000);
+    link.0.borrow_mut().hesitant = false;
+    let clock = TestClock::default();
+    let memory = Box::leak(Box::new(StaticBuffers::<128, 256, 1>::new()));
+    let config = Config::default().no_library().health_check(SECOND);
+    let mut redis = AsyncClient::new(link.clone(), config, memory.memory(), clock.clone());
+    done(redis.connect()).unwrap();
+    for _ in 0..3 {
+        clock.advance(SECOND * 10);
+        assert!(done(redis.set("a", 1)).unwrap());
+    }
+    assert_eq!(link.0.borrow().server.seen.iter().filter(|line| *line == "PING").count(), 0);
+}
+
+#[test]
 fn messages_for_which_nobody_waits() {
     for piece in [1, 1000] {
         let (link, _, mut redis) = connected::<true>(config());
