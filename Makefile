@@ -1,9 +1,14 @@
-.PHONY: demo test bench instructions fuzz
+.PHONY: demo chat test bench bench-mio instructions fuzz
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
 	cargo build --quiet -p redwire-std --example demo
 	tests/with-redis.sh cargo run --quiet -p redwire-std --example demo
+
+# A chat room on mio and Redis, and clients that talk in it, against a private server or the one of REDIS_URL.
+chat:
+	cargo build --quiet -p redwire-mio --example chat
+	tests/with-redis.sh cargo run --quiet -p redwire-mio --example chat -- show
 
 # Everything that has to hold before a change goes in. Tests start servers of their own.
 test:
@@ -16,19 +21,27 @@ test:
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo test
+	cargo test -p redwire --no-default-features --test decode_corpus
 	DEFMT_LOG=debug cargo test -p redwire --all-features --test formats --test logging
 	DEFMT_LOG=debug cargo test -p redwire-embedded-io --features defmt --test formats
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Time and allocations beside the peers, as Markdown tables. Quiet machine, please.
 bench:
-	cargo build --quiet --release -p redwire-benches
+	cargo build --quiet --release -p redwire-benches --bin bench --bin allocations
 	target/release/bench
+
+# redwire-mio against a private server, beside other clients and the bare loop; fails when a bar is not held. Quiet machine,
+# please.
+bench-mio:
+	tests/with-redis.sh
+	cargo build --quiet --release -p redwire-benches --bin mio
+	target/release/mio
 
 # Instructions a reply under callgrind; fails when one is beyond its bar.
 instructions:
 	command -v valgrind >/dev/null || apt-get install -y valgrind
-	cargo build --quiet --release -p redwire-benches
+	cargo build --quiet --release -p redwire-benches --bin instructions
 	target/release/instructions
 
 # Runs each fuzz target for so many seconds. Needs a nightly toolchain and cargo-fuzz.

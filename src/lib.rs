@@ -2,7 +2,7 @@
 //!
 //! It turns commands into bytes and bytes into events, for RESP2 and RESP3, and never touches a socket, a clock or a
 //! thread: bytes in, bytes out, time in. It needs no std, no unsafe and no allocator. Transports that drive it are crates
-//! of their own; `redwire-std` is the one with blocking sockets.
+//! of their own: `redwire-std` has blocking sockets, `redwire-mio` lives in a mio loop.
 //!
 //! | module | what is in it |
 //! |---|---|
@@ -43,6 +43,7 @@ extern crate std;
 pub mod command;
 pub mod connection;
 mod log;
+mod parts;
 pub mod reply;
 pub mod resp;
 pub mod script;

@@ -31,9 +31,10 @@ impl Digest {
             return None;
         }
         let mut bytes = [0; 20];
-        let mut digits = text.iter().map(|&digit| char::from(digit).to_digit(16));
-        for byte in &mut bytes {
-            *byte = (digits.next()?? * 16 + digits.next()??) as u8;
+        for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+            for digit in digits {
+                *byte = *byte << 4 | char::from(*digit).to_digit(16)? as u8;
+            }
         }
         Some(Digest(bytes))
     }

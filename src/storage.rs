@@ -3,6 +3,8 @@
 //! [`Storage`] is a slice of slots, borrowed or (with `alloc`) owned and growing. [`Buffer`] is a byte queue on
 //! top of it: bytes are appended at the tail, taken from the head, and stay contiguous in between.
 
+use core::ops::Range;
+
 #[cfg(feature = "alloc")]
 use alloc::{boxed::Box, string::String, vec::Vec};
 
@@ -171,6 +173,35 @@ fn grow<T: Copy + Default>(slots: &mut Vec<T>, count: usize) -> Result<(), Full>
     Ok(())
 }
 
+/// Copies what fits; `copy_from_slice` would panic where lengths differ.
+#[inline]
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    for (place, byte) in to.iter_mut().zip(from) {
+        *place = *byte;
+    }
+}
+
+/// Moves the slots `from` to where `to` is, as `copy_within` does.
+#[cfg(feature = "alloc")]
+pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
+    if from.end <= slots.len() && to <= slots.len() - from.len() {
+        slots.copy_within(from, to);
+    }
+}
+
+/// Moves the slots `from` to where `to` is, as `copy_within` does, whose speed would cost much flash.
+#[cfg(not(feature = "alloc"))]
+pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
+    for step in 0..from.len() {
+        let index = if to > from.start { from.len() - 1 - step } else { step };
+        if let Some(&slot) = slots.get(from.start + index)
+            && let Some(place) = slots.get_mut(to + index)
+        {
+            *place = slot;
+        }
+    }
+}
+
 /// A byte queue: appended at the tail, consumed from the head, contiguous in between.
 ///
 /// Lent memory has a fixed capacity. Owned memory grows up to its limit and shrinks again when it has run empty.
@@ -220,6 +251,11 @@ impl<'a> Buffer<'a> {
     #[inline]
     pub(crate) fn filled_mut(&mut self) -> &mut [u8] {
         self.storage.as_mut_slice().get_mut(self.head..self.tail).unwrap_or_default()
+    }
+
+    /// Those of the bytes between head and tail that stand at `start..end`; none if there are not so many.
+    pub(crate) fn part(&self, start: usize, end: usize) -> &[u8] {
+        self.filled().get(start..end).unwrap_or_default()
     }
 
     /// How many bytes are between head and tail.
@@ -326,7 +362,7 @@ impl<'a> Buffer<'a> {
     pub(crate) fn compact(&mut self) {
         if self.head > 0 {
             let (head, tail) = (self.head, self.tail);
-            self.storage.as_mut_slice().copy_within(head..tail, 0);
+            move_within(self.storage.as_mut_slice(), head..tail, 0);
             self.tail -= self.head;
             self.head = 0;
         }
@@ -345,7 +381,7 @@ impl<'a> Buffer<'a> {
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
         self.reserve(bytes.len())?;
         let end = self.tail + bytes.len();
-        self.storage.as_mut_slice().get_mut(self.tail..end).ok_or(Full)?.copy_from_slice(bytes);
+        copy(self.storage.as_mut_slice().get_mut(self.tail..end).ok_or(Full)?, bytes);
         self.tail = end;
         Ok(())
     }

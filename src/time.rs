@@ -42,7 +42,11 @@ impl core::ops::Add<Duration> for Instant {
     type Output = Instant;
 
     /// The moment that much later; the end of time if that is beyond it.
+    // 64 bits take many instructions on a small processor; once is enough.
+    #[inline(never)]
     fn add(self, duration: Duration) -> Instant {
-        Instant(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+        // `as_micros` would calculate with 128 bits.
+        let micros = duration.as_secs().saturating_mul(1_000_000);
+        Instant(self.0.saturating_add(micros).saturating_add(u64::from(duration.subsec_micros())))
     }
 }

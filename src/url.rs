@@ -21,6 +21,7 @@ use nom::multi::fold_many0;
 use nom::sequence::{delimited, preceded, separated_pair};
 use nom::{IResult, Parser};
 
+use crate::connection::Config;
 use crate::resp::Protocol;
 
 /// The port of a server when a URL names none.
@@ -235,6 +236,30 @@ impl FromStr for Url {
             }
         }
         Ok(url)
+    }
+}
+
+/// The login, the database and the protocol of a URL, over [`Config::default`].
+///
+/// ```
+/// use redwire::{connection::Config, resp::Protocol, url::Url};
+///
+/// let url: Url = "redis://:secret@localhost/2?protocol=2".parse().unwrap();
+/// let config = Config::from(&url).client_name("worker");
+/// assert!(format!("{config:?}").contains("database: 2, protocol: Resp2"));
+/// ```
+impl From<&Url> for Config<'static> {
+    fn from(url: &Url) -> Self {
+        let mut config = Config::default().database(url.database);
+        config = match (&url.username, &url.password) {
+            (Some(username), Some(password)) => config.credentials(username.clone(), password.0.clone()),
+            (None, Some(password)) => config.password(password.0.clone()),
+            _ => config,
+        };
+        match url.protocol {
+            Some(protocol) => config.protocol(protocol),
+            None => config,
+        }
     }
 }
 

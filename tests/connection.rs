@@ -454,6 +454,19 @@ fn a_discarded_ticket_hears_nothing_more() {
 }
 
 #[test]
+fn a_ticket_is_discarded_when_the_handshake_has_just_failed() {
+    let mut pair = Pair::new(Config::default(), Server { stalled: true, ..Server::default() });
+    // More bytes than the greeting has.
+    let long = "x".repeat(1000);
+    pair.send(&format!("GET {long}"));
+    pair.send("GET b");
+    pair.client.connected(pair.now).unwrap();
+    pair.client.close();
+    assert!(pair.client.discard(pair.tickets[0]));
+    assert_eq!(pair.take(), ["#1 Disconnected, not executed", "closed Closed Ready"]);
+}
+
+#[test]
 fn the_handshake_has_a_deadline() {
     let config = Config::default().handshake_timeout(Duration::from_millis(300));
     let mut pair = Pair::new(config, Server { stalled: true, ..Server::default() });

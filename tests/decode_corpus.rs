@@ -1,6 +1,8 @@
 //! Runs the cases of `tests/cases` (see the README there) with both parsers, in one piece and in every two.
 
-use redwire::resp::{Data, Frame, Limits, NomParser, Parser, Progress, Protocol, ProtocolError, Scanner};
+use redwire::resp::{
+    Data, Frame, Level, Limits, NomLevel, NomParser, Parser, Progress, Protocol, ProtocolError, Scanner,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -10,14 +12,14 @@ const CUT_EVERYWHERE: usize = 4096;
 #[test]
 fn the_scanner_passes_every_case() {
     for case in cases() {
-        case.check(|limits| Box::new(Scanner::growing(limits)));
+        case.check(|limits, run| run(&mut Scanner::new(&mut levels::<Level>(limits)[..], limits)));
     }
 }
 
 #[test]
 fn the_nom_parser_passes_every_case() {
     for case in cases() {
-        case.check(|limits| Box::new(NomParser::growing(limits)));
+        case.check(|limits, run| run(&mut NomParser::new(&mut levels::<NomLevel>(limits)[..], limits)));
     }
 }
 
@@ -25,8 +27,9 @@ fn the_nom_parser_passes_every_case() {
 #[test]
 fn the_parsers_agree_at_every_byte() {
     for case in cases() {
-        let mut scanner = Scanner::growing(case.limits);
-        let mut nom = NomParser::growing(case.limits);
+        let (mut levels, mut nom_levels) = (levels(case.limits), levels(case.limits));
+        let mut scanner = Scanner::new(&mut levels[..], case.limits);
+        let mut nom = NomParser::new(&mut nom_levels[..], case.limits);
         let mut start = 0;
         scanner.set_protocol(case.protocol);
         nom.set_protocol(case.protocol);
@@ -44,6 +47,11 @@ fn the_parsers_agree_at_every_byte() {
             }
         }
     }
+}
+
+/// Memory for as many levels as the limits allow.
+fn levels<L: Clone + Default>(limits: Limits) -> Vec<L> {
+    vec![L::default(); limits.max_depth]
 }
 
 struct Case {
@@ -104,11 +112,15 @@ impl Case {
         }
     }
 
-    fn check(&self, new: impl Fn(Limits) -> Box<dyn Parser>) {
+    /// Runs the case on new parsers, which `with` hands on.
+    fn check(&self, with: impl Fn(Limits, &mut dyn FnMut(&mut dyn Parser))) {
         let run = |pieces: &mut dyn Iterator<Item = usize>, length: usize| {
-            let mut parser = new(self.limits);
-            parser.set_protocol(self.protocol);
-            run(&mut *parser, &self.input[..length], pieces)
+            let mut outcome = None;
+            with(self.limits, &mut |parser| {
+                parser.set_protocol(self.protocol);
+                outcome = Some(run(parser, &self.input[..length], pieces));
+            });
+            outcome.unwrap()
         };
         let length = self.input.len();
         let whole = run(&mut [length].into_iter(), length);

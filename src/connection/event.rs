@@ -367,6 +367,8 @@ pub enum Misuse {
     Replication,
     /// AUTH and RESET need a settled connection: send them when the handshake is done, AUTH when no reply is due.
     NotAlone,
+    /// It needs the feature `subscriptions` or `session` of this crate, without which it was built.
+    NotBuilt,
     /// Another command has begun and its last argument is not complete.
     Unfinished,
     /// Only commands without a meaning for the connection itself can be sent in pieces, on a settled connection.
@@ -389,6 +391,7 @@ impl fmt::Display for Misuse {
             Misuse::Handshake => "HELLO is part of the handshake; put protocol and credentials into the configuration",
             Misuse::Replication => "replication is not supported on this connection",
             Misuse::NotAlone => "AUTH and RESET need a settled connection; wait for the handshake and, for AUTH, for the replies that are due",
+            Misuse::NotBuilt => "redwire was built without the feature `subscriptions` or `session`, which it needs",
             Misuse::Unfinished => "the last argument of the command before it is not complete",
             Misuse::NotInPieces => "only ordinary commands can be sent in pieces, when the handshake is done",
             Misuse::Empty => "the command has no name",

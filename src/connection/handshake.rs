@@ -6,12 +6,13 @@ use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
-use crate::resp::{ArgumentWriter, Encoder, ErrorCode, ErrorReply, Frame, Kind, Parser, Protocol};
+use crate::parts::{RESP3, SUBSCRIPTIONS};
+use crate::resp::{ArgumentWriter, Encoder, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
 
-/// What the next reply during the handshake belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the next reply during the handshake belongs to, in the order of sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Step {
     Hello,
     Auth,
@@ -51,10 +52,12 @@ impl<P: Parser> Connection<'_, P> {
         self.phase = Phase::Handshake;
         self.gate = Some(0);
         self.handshake = Handshake::new();
-        self.subscriptions.begin_restore();
+        if SUBSCRIPTIONS {
+            self.subscriptions.begin_restore();
+        }
         self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
         self.protocol = Protocol::Resp2;
-        if self.config.protocol == Protocol::Resp3 {
+        if RESP3 && self.config.protocol == Protocol::Resp3 {
             // The reply to HELLO 3 is RESP3 already.
             self.parser.set_protocol(Protocol::Resp3);
             self.handshake.step = Step::Hello;
@@ -94,7 +97,9 @@ impl<P: Parser> Connection<'_, P> {
     fn applies(&self, step: Step) -> bool {
         match step {
             // HELLO has set the name.
-            Step::ClientName => self.config.client_name.is_some() && self.protocol == Protocol::Resp2,
+            Step::ClientName => {
+                self.config.client_name.is_some() && (!RESP3 || self.protocol == Protocol::Resp2)
+            }
             Step::Database => self.database != 0,
             Step::LibraryName | Step::LibraryVersion => self.config.library.is_some(),
             Step::Hello | Step::Auth | Step::Subscriptions => false,
@@ -108,9 +113,11 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Sends the next SUBSCRIBE of what has to be restored, or ends the handshake.
     fn restore_subscriptions(&mut self) {
-        let in_flight = self.in_flight.sequences();
-        let sent = |sequence: u32| sequence.wrapping_sub(in_flight.0) < in_flight.1;
+        let sent = self.in_flight.sequences();
         for kind in SubscriptionKind::ALL {
+            if !SUBSCRIPTIONS {
+                break;
+            }
             let command = self.subscriptions.resubscribe(kind, self.transmit.available(), sent);
             let take = command.take;
             if take > 0 {
@@ -119,7 +126,7 @@ impl<P: Parser> Connection<'_, P> {
                     self.die(Death::Capacity);
                     return;
                 }
-                self.subscriptions.mark_restored(kind, take, sent);
+                self.subscriptions.took(kind, take, sent);
                 self.open_gate_for(before);
                 self.handshake.awaited = take;
                 return;
@@ -160,16 +167,10 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Takes the reply to a step: `frame` is it, or it was skipped because it did not fit.
     pub(super) fn handshake_reply(&mut self, length: Option<usize>) -> Option<Found> {
-        let bytes = self.receive.filled().get(..length.unwrap_or(0)).unwrap_or_default();
-        let frame = length.map(|_| Frame::accepted(bytes));
-        let error = match frame {
-            Some(frame) => frame.error(),
-            None => self.skipped_error(),
-        };
         let step = self.handshake.step;
-        if let Some(error) = error {
+        if let Some(error) = self.error_in(length) {
             match step {
-                Step::Hello if self.may_fall_back(error) => {
+                Step::Hello if RESP3 && self.may_fall_back(error) => {
                     debug!("HELLO refused: {}, RESP2 will do", error.code().name());
                     self.begin_resp2();
                     return None;
@@ -178,7 +179,7 @@ impl<P: Parser> Connection<'_, P> {
                     debug!("{} refused: {}, which is ignored", step_name(step), error.code().name());
                 }
                 // What it says is gone, and with it what to do about it.
-                _ if frame.is_none() => {
+                _ if length.is_none() => {
                     warn!("{} refused with an error that did not fit", step_name(step));
                     self.die(Death::Capacity);
                     return None;
@@ -186,20 +187,25 @@ impl<P: Parser> Connection<'_, P> {
                 _ => {
                     let withheld = self.repeats_credential(error.text());
                     warn!("{} refused: {}", step_name(step), error.code().name());
-                    self.die(Death::Refused { step: step_name(step), length: length.unwrap_or(0), withheld });
+                    let death = self.refused(step_name(step), length, withheld);
+                    self.die(death);
                     return None;
                 }
             }
         }
         // Those behind HELLO are answered with OK, or not by this server.
-        if step != Step::Hello && error.is_none() && frame.is_some_and(|frame| frame.text() != Some(b"OK")) {
+        let text = length.map(|length| Frame::accepted(self.receive.part(0, length)));
+        let other = text.is_some_and(|frame| frame.error().is_none() && frame.text() != Some(b"OK"));
+        if step != Step::Hello && other {
             self.die(Death::OutOfStep);
             return None;
         }
         match step {
+            Step::Hello if !RESP3 => {}
             Step::Hello => {
                 // A skipped reply that is no error is the map with a list of modules.
-                if frame.is_some_and(|frame| !matches!(frame.kind(), Kind::Map | Kind::Array)) {
+                let kind = length.map(|length| Frame::accepted(self.receive.part(0, length)).kind());
+                if kind.is_some_and(|kind| !matches!(kind, Kind::Map | Kind::Array)) {
                     self.die(Death::OutOfStep);
                     return None;
                 }
@@ -209,8 +215,8 @@ impl<P: Parser> Connection<'_, P> {
             Step::Auth => self.begin_settings(),
             Step::Subscriptions => self.die(Death::OutOfStep),
             Step::ClientName | Step::Database | Step::LibraryName | Step::LibraryVersion => {
-                let mut next = SETTINGS.into_iter().skip_while(|&other| other != step).skip(1);
-                match next.find(|&step| self.applies(step)) {
+                let next = SETTINGS.into_iter().find(|&next| next > step && self.applies(next));
+                match next {
                     Some(step) => self.handshake.step = step,
                     None => self.begin_subscriptions(),
                 }
@@ -222,22 +228,19 @@ impl<P: Parser> Connection<'_, P> {
     /// Whether the server does not know HELLO, RESP3, or lets this user not say HELLO, and RESP2 will do.
     fn may_fall_back(&self, error: ErrorReply<'_>) -> bool {
         let text = error.text();
-        let contains =
-            |needle: &[u8]| text.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
+        let code = error.code_word().unwrap_or(b"ERR");
+        let says = |part: &[u8]| contains(text, part, <[u8]>::eq_ignore_ascii_case);
         self.config.fallback
-            && match error.code() {
-                ErrorCode::NoProto => true,
-                ErrorCode::Err => contains(b"unknown command"),
-                ErrorCode::NoPerm => contains(b"'hello'"),
-                _ => false,
-            }
+            && (code == b"NOPROTO"
+                || code == b"ERR" && says(b"unknown command")
+                || code == b"NOPERM" && says(b"'hello'"))
     }
 
     /// Servers quote the arguments of commands they do not know, and cut long ones short.
     fn repeats_credential(&self, text: &[u8]) -> bool {
         let secret = self.config.password.as_ref().map_or("", Text::as_str).as_bytes();
-        let contains = |part: &[u8]| text.windows(part.len().max(1)).any(|window| window == part);
-        !secret.is_empty() && (contains(secret) || contains(b"args beginning with"))
+        let quotes = |part: &[u8]| contains(text, part, <[u8]>::eq);
+        !secret.is_empty() && (quotes(secret) || quotes(b"args beginning with"))
     }
 
     fn send_step(&mut self) {
@@ -256,7 +259,11 @@ impl<P: Parser> Connection<'_, P> {
         let gate = self.gate.unwrap_or(0);
         let length = self.transmit.len() - before;
         if let Some(part) = self.transmit.filled_mut().get_mut(gate..) {
-            part.rotate_right(length.min(part.len()));
+            // All of it turned around, and then both parts, is a rotation.
+            turn_around(part);
+            let (front, back) = part.split_at_mut_checked(length).unwrap_or_default();
+            turn_around(front);
+            turn_around(back);
         }
         self.gate = Some(gate + length);
     }
@@ -274,15 +281,28 @@ impl<P: Parser> Connection<'_, P> {
         let settings = 96 + names + library;
         let subscribe = match self.subscriptions.total() {
             0 => 0,
+            _ if !SUBSCRIPTIONS => 0,
             _ => 32 + ENTRY_OVERHEAD + self.subscriptions.longest_name(),
         };
         hello.max(settings).max(subscribe)
     }
 }
 
+fn turn_around(mut bytes: &mut [u8]) {
+    while let [first, rest @ .., last] = bytes {
+        core::mem::swap(first, last);
+        bytes = rest;
+    }
+}
+
+/// Whether a text of the server has a part that is the same as `part`.
+pub(super) fn contains(text: &[u8], part: &[u8], same: fn(&[u8], &[u8]) -> bool) -> bool {
+    text.windows(part.len().max(1)).any(|window| same(window, part))
+}
+
 /// The text of a refusal that may be shown.
-pub(super) fn shown(error: ErrorReply<'_>, withheld: bool) -> ErrorReply<'_> {
-    if withheld { ErrorReply::new(WITHHELD) } else { error }
+pub(super) fn shown(error: Option<ErrorReply<'_>>, withheld: bool) -> ErrorReply<'_> {
+    if withheld { ErrorReply::new(WITHHELD) } else { error.unwrap_or(ErrorReply::new(b"")) }
 }
 
 const fn step_name(step: Step) -> &'static str {
@@ -313,6 +333,7 @@ impl Command for StepCommand<'_, '_> {
             }
         };
         match self.step {
+            Step::Hello if !RESP3 => {}
             Step::Hello => {
                 ("HELLO", "3").write_arguments(out);
                 if config.password.is_some() {

@@ -2,7 +2,7 @@
 
 use super::Ticket;
 use super::transitions::{SubscriptionKind, Verb};
-use crate::storage::{Full, Storage};
+use crate::storage::{Full, Storage, move_within};
 use crate::time::Instant;
 
 /// One command that was sent and is not answered.
@@ -69,6 +69,19 @@ impl Default for Slot {
     }
 }
 
+/// Numbers of slots in a row, wrapping.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sequences {
+    first: u32,
+    count: u32,
+}
+
+impl Sequences {
+    pub(super) fn contains(self, sequence: u32) -> bool {
+        sequence.wrapping_sub(self.first) < self.count
+    }
+}
+
 /// A ring of slots. Each has a number; tickets carry it.
 #[derive(Debug)]
 pub(super) struct InFlight<'a> {
@@ -105,10 +118,13 @@ impl<'a> InFlight<'a> {
         if self.length < capacity {
             return Ok(());
         }
+        if !self.slots.grows() {
+            return Err(Full);
+        }
         self.slots.reserve(capacity + 1)?;
         // The part that had wrapped around goes behind the old end, where it continues the ring.
         let slots = self.slots.as_mut_slice();
-        slots.copy_within(0..self.head, capacity);
+        move_within(slots, 0..self.head, capacity);
         Ok(())
     }
 
@@ -141,9 +157,9 @@ impl<'a> InFlight<'a> {
         Ticket { generation: self.generation, sequence: self.first.wrapping_add(position as u32) }
     }
 
-    /// The number of the oldest slot, and how many there are.
-    pub(super) fn sequences(&self) -> (u32, u32) {
-        (self.first, self.length as u32)
+    /// The numbers of all slots.
+    pub(super) fn sequences(&self) -> Sequences {
+        Sequences { first: self.first, count: self.length as u32 }
     }
 
     /// The number that the next slot gets.
@@ -153,11 +169,11 @@ impl<'a> InFlight<'a> {
 
     /// Takes the oldest slot away, and void ones behind it.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<Slot> {
-        let slot = *self.front()?;
-        self.pop_one();
-        self.drop_void();
-        Some(slot)
+    pub(super) fn pop(&mut self) {
+        if self.length > 0 {
+            self.pop_one();
+            self.drop_void();
+        }
     }
 
     /// Drops void slots at the front, but for those whose expiry somebody has yet to hear of.
@@ -240,14 +256,16 @@ mod tests {
                 next_in += 1;
             }
             for _ in 0..(round % 5) {
-                if let Some(slot) = queue.pop() {
+                if let Some(slot) = queue.front() {
                     assert_eq!(slot.start, next_out);
+                    queue.pop();
                     next_out += 1;
                 }
             }
         }
-        while let Some(slot) = queue.pop() {
+        while let Some(slot) = queue.front() {
             assert_eq!(slot.start, next_out);
+            queue.pop();
             next_out += 1;
         }
         assert_eq!(next_in, next_out);

@@ -64,23 +64,21 @@ enum Phase {
     Idle,
     Handshake,
     Ready,
-    Dead(Death),
+    /// It is over, and the events that say so are due.
+    Dead,
 }
 
-/// Why it is over; [`CloseReason`] without what it borrows.
+/// Why it is over; [`CloseReason`] without what comes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Death {
     Disconnected,
     Quit,
     Closed,
-    Protocol(ProtocolError),
-    /// The error is the frame at the head of the receive buffer.
-    Refused {
-        step: &'static str,
-        length: usize,
-        withheld: bool,
-    },
+    /// The parser has said so in `protocol_error`.
+    Protocol,
+    /// What the server has said is in `refusal`.
+    Refused,
     OutOfStep,
     HandshakeTimedOut,
     Unresponsive,
@@ -94,14 +92,23 @@ impl Death {
             Death::Disconnected => "Disconnected",
             Death::Quit => "Quit",
             Death::Closed => "Closed",
-            Death::Protocol(_) => "Protocol",
-            Death::Refused { .. } => "Refused",
+            Death::Protocol => "Protocol",
+            Death::Refused => "Refused",
             Death::OutOfStep => "OutOfStep",
             Death::HandshakeTimedOut => "HandshakeTimedOut",
             Death::Unresponsive => "Unresponsive",
             Death::Capacity => "Capacity",
         }
     }
+}
+
+/// A step of the handshake that the server refused.
+#[derive(Debug, Clone, Copy)]
+struct Refusal {
+    step: &'static str,
+    /// How long the error is, the frame at the head of the receive buffer.
+    length: usize,
+    withheld: bool,
 }
 
 /// One link to a server.
@@ -144,6 +151,10 @@ pub struct Connection<'a, P = Scanner<'a>> {
     subscriptions: Subscriptions<'a>,
     scripts: Scripts<'a>,
     phase: Phase,
+    /// Why it is over, or was the last time.
+    death: Death,
+    protocol_error: Option<ProtocolError>,
+    refusal: Option<Refusal>,
     /// What the server is in when it has worked through all that was sent.
     mode: Mode,
     protocol: Protocol,
@@ -245,6 +256,9 @@ impl<'a, P: Parser> Connection<'a, P> {
             subscriptions: Subscriptions::new(subscriptions),
             scripts: Scripts::new(scripts),
             phase: Phase::Idle,
+            death: Death::Disconnected,
+            protocol_error: None,
+            refusal: None,
             mode: Mode::Ready,
             protocol: Protocol::Resp2,
             handshake: Handshake::new(),
@@ -302,7 +316,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             None => waiting,
             Some(gate) => waiting.get(..gate).unwrap_or(waiting),
         };
-        if open.is_empty() || matches!(self.phase, Phase::Dead(_) | Phase::Idle) { None } else { Some(open) }
+        if open.is_empty() || matches!(self.phase, Phase::Dead | Phase::Idle) { None } else { Some(open) }
     }
 
     /// Says how many bytes of [`poll_transmit`](Self::poll_transmit) were written.
@@ -340,7 +354,7 @@ impl<'a, P: Parser> Connection<'a, P> {
     pub fn handle_eof(&mut self) {
         match self.phase {
             Phase::Idle => self.die(Death::Disconnected),
-            Phase::Dead(_) => {}
+            Phase::Dead => {}
             Phase::Handshake | Phase::Ready => self.ended = true,
         }
     }
@@ -350,8 +364,10 @@ impl<'a, P: Parser> Connection<'a, P> {
         self.die(Death::Closed);
     }
 
+    #[cold]
+    #[inline(never)]
     fn die(&mut self, death: Death) {
-        if matches!(self.phase, Phase::Dead(_)) {
+        if self.phase == Phase::Dead {
             return;
         }
         if matches!(death, Death::Quit | Death::Closed) {
@@ -359,7 +375,8 @@ impl<'a, P: Parser> Connection<'a, P> {
         } else {
             warn!("connection is over: {}, commands that fail: {}", death.name(), self.in_flight.awaited());
         }
-        self.phase = Phase::Dead(death);
+        self.phase = Phase::Dead;
+        self.death = death;
         self.announce = None;
     }
 

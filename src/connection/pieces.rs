@@ -2,7 +2,7 @@
 
 use super::{Connection, SendError, SendOptions, Ticket};
 use crate::command::Command;
-use crate::resp::Parser;
+use crate::resp::{ArgumentWriter, Parser};
 use crate::time::Instant;
 
 impl<P: Parser> Connection<'_, P> {
@@ -37,7 +37,11 @@ impl<P: Parser> Connection<'_, P> {
         length: usize,
         options: SendOptions,
     ) -> Result<Ticket, SendError> {
-        let ticket = self.encode(now, command, options, Some(length))?;
+        let write = |out: &mut ArgumentWriter<'_, '_>| {
+            command.write_arguments(out);
+            out.header(length);
+        };
+        let ticket = self.send_arguments(now, &write, command.patience(), options, Some(length))?;
         self.append(&[]);
         Ok(ticket)
     }

@@ -1,13 +1,15 @@
 //! From received bytes to events: which command a frame answers, and what that changes.
 
+use super::handshake::contains;
 use super::in_flight::NEVER;
 use super::transitions::Verb;
 use super::{
-    CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Subscription,
-    SubscriptionKind, Ticket, handshake,
+    CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Refusal,
+    Subscription, SubscriptionKind, Ticket, handshake,
 };
 use crate::log::{debug, warn};
-use crate::resp::{ErrorCode, ErrorReply, Frame, Parser, Progress, Protocol};
+use crate::parts::{SESSION, SUBSCRIPTIONS};
+use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
 /// What was found, as positions in the receive buffer: an event that borrows nothing yet.
@@ -24,7 +26,7 @@ pub(super) enum Found {
     Subscription { ticket: Option<Ticket>, start: usize, end: usize, last: bool },
     Push { start: usize, end: usize },
     Monitor { length: usize },
-    Closed { death: Death, mode: Mode, watching: bool },
+    Closed { mode: Mode, watching: bool },
 }
 
 /// A frame that does not fit and is being dropped.
@@ -58,6 +60,18 @@ impl<P: Parser> Connection<'_, P> {
         self.last.map(|found| self.event(found))
     }
 
+    /// As [`poll_event`](Self::poll_event), for a loop that reads when there is none, and can borrow nothing before there
+    /// is one: whether there is an event, which [`last_event`](Self::last_event) gives.
+    pub fn find_event(&mut self) -> bool {
+        self.last = self.find();
+        self.last.is_some()
+    }
+
+    /// Whether the last event is a message of a subscription, known without looking at it.
+    pub fn last_is_message(&self) -> bool {
+        matches!(self.last, Some(Found::Message { .. }))
+    }
+
     fn find(&mut self) -> Option<Found> {
         self.receive.consume(core::mem::take(&mut self.release));
         loop {
@@ -68,7 +82,7 @@ impl<P: Parser> Connection<'_, P> {
             }
             match self.phase {
                 Phase::Idle => return None,
-                Phase::Dead(death) => return self.bury(death),
+                Phase::Dead => return Some(self.bury()),
                 _ => {}
             }
             if let Some(resubscribed) = self.announce.take() {
@@ -83,7 +97,7 @@ impl<P: Parser> Connection<'_, P> {
                         return found;
                     }
                     // A refusal stays in the buffer to be shown.
-                    if !matches!(self.phase, Phase::Dead(_)) {
+                    if self.phase != Phase::Dead {
                         self.receive.consume(length);
                     }
                 }
@@ -110,62 +124,66 @@ impl<P: Parser> Connection<'_, P> {
                         continue;
                     }
                     self.skip_what_does_not_fit();
-                    if matches!(self.phase, Phase::Dead(_)) {
+                    if self.phase == Phase::Dead {
                         continue;
                     }
                     return None;
                 }
                 Err(error) => {
                     warn!("protocol error: {} at byte {} of the stream", error.kind.name(), error.offset);
-                    self.die(Death::Protocol(error));
+                    self.protocol_error = Some(error);
+                    self.die(Death::Protocol);
                 }
             }
         }
     }
 
     fn event(&self, found: Found) -> Event<'_> {
-        let frame = |start: usize, end: usize| {
-            Frame::accepted(self.receive.filled().get(start..end).unwrap_or_default())
-        };
+        let frame = |start, end| Frame::accepted(self.receive.part(start, end));
         match found {
             Found::Connected { protocol, resubscribed } => Event::Connected { protocol, resubscribed },
             Found::Reply { ticket, length } => Event::Reply { ticket, frame: frame(0, length) },
             Found::Queued { ticket } => Event::Queued { ticket },
             Found::Chunk { ticket, start, end } => {
-                Event::Chunk { ticket, bytes: self.receive.filled().get(start..end).unwrap_or_default() }
+                Event::Chunk { ticket, bytes: self.receive.part(start, end) }
             }
             Found::ChunksEnd { ticket, length } => Event::ChunksEnd { ticket, length },
             Found::Skipped { ticket, length } => Event::Skipped { ticket, length },
             Found::Failed { ticket, failure } => Event::Failed { ticket, failure },
-            Found::Message { start, end, kind } => match message(frame(start, end), kind) {
+            Found::Message { start, end, kind } if SUBSCRIPTIONS => match message(frame(start, end), kind) {
                 Some(message) => Event::Message(message),
                 None => Event::Push { frame: frame(start, end) },
             },
-            Found::Subscription { ticket, start, end, last } => match confirmation(frame(start, end)) {
-                Some(Confirmation { kind, subscribed, name, count }) => {
-                    Event::Subscription(Subscription { ticket, subscribed, kind, name, count, last })
-                }
-                None => Event::Push { frame: frame(start, end) },
-            },
-            Found::Push { start, end } => Event::Push { frame: frame(start, end) },
-            Found::Monitor { length } => Event::Monitor { line: frame(0, length).text().unwrap_or_default() },
-            Found::Closed { death, mode, watching } => {
-                let reason = match death {
-                    Death::Disconnected => CloseReason::Disconnected,
-                    Death::Quit => CloseReason::Quit,
-                    Death::Closed => CloseReason::Closed,
-                    Death::Protocol(error) => CloseReason::Protocol(error),
-                    Death::Refused { step, length, withheld } => {
-                        let error = frame(0, length).error().unwrap_or(ErrorReply::new(b""));
-                        CloseReason::Refused { step, error: handshake::shown(error, withheld) }
+            Found::Subscription { ticket, start, end, last } if SUBSCRIPTIONS => {
+                match confirmation(frame(start, end)) {
+                    Some(Confirmation { kind, subscribed, name, count }) => {
+                        Event::Subscription(Subscription { ticket, subscribed, kind, name, count, last })
                     }
-                    Death::OutOfStep => CloseReason::OutOfStep,
-                    Death::HandshakeTimedOut => CloseReason::HandshakeTimedOut,
-                    Death::Unresponsive => CloseReason::Unresponsive,
-                    Death::Capacity => CloseReason::Capacity,
-                };
-                Event::Closed { reason, mode, watching }
+                    None => Event::Push { frame: frame(start, end) },
+                }
             }
+            Found::Message { start, end, .. }
+            | Found::Subscription { start, end, .. }
+            | Found::Push { start, end } => Event::Push { frame: frame(start, end) },
+            Found::Monitor { length } => Event::Monitor { line: frame(0, length).text().unwrap_or_default() },
+            Found::Closed { mode, watching } => Event::Closed { reason: self.reason(), mode, watching },
+        }
+    }
+
+    fn reason(&self) -> CloseReason<'_> {
+        match (self.death, self.protocol_error, self.refusal) {
+            (Death::Protocol, Some(error), _) => CloseReason::Protocol(error),
+            (Death::Refused, _, Some(Refusal { step, length, withheld })) => {
+                let error = Frame::accepted(self.receive.part(0, length)).error();
+                CloseReason::Refused { step, error: handshake::shown(error, withheld) }
+            }
+            (Death::Disconnected, ..) => CloseReason::Disconnected,
+            (Death::Quit, ..) => CloseReason::Quit,
+            (Death::Closed, ..) => CloseReason::Closed,
+            (Death::HandshakeTimedOut, ..) => CloseReason::HandshakeTimedOut,
+            (Death::Unresponsive, ..) => CloseReason::Unresponsive,
+            (Death::Capacity, ..) => CloseReason::Capacity,
+            (Death::OutOfStep | Death::Protocol | Death::Refused, ..) => CloseReason::OutOfStep,
         }
     }
 
@@ -178,10 +196,13 @@ impl<P: Parser> Connection<'_, P> {
         if push {
             return self.push(0, length);
         }
-        if (self.protocol == Protocol::Resp2 || self.monitoring)
-            && let Some(found) = self.aside(length)
-        {
-            return found;
+        if SESSION && self.monitoring {
+            // A line begins with the time; the replies to RESET and QUIT with a letter.
+            if matches!(self.receive.part(0, length), [b'+', b'0'..=b'9', ..]) {
+                return Some(Found::Monitor { length });
+            }
+        } else if self.protocol == Protocol::Resp2 && self.is_message(length) {
+            return self.push(0, length);
         }
         self.reply(Some(length))
     }
@@ -190,8 +211,9 @@ impl<P: Parser> Connection<'_, P> {
     fn end_of_large(&mut self, length: usize, push: bool) -> Option<Found> {
         if let Some(text) = self.text.take() {
             let ticket = self.in_flight.front_ticket();
-            let slot = self.in_flight.pop()?;
-            return (!slot.discarded).then_some(Found::ChunksEnd { ticket, length: text });
+            let discarded = self.in_flight.front()?.discarded;
+            self.in_flight.pop();
+            return (!discarded).then_some(Found::ChunksEnd { ticket, length: text });
         }
         let skip = self.skip?;
         let total = skip.dropped + length as u64;
@@ -208,22 +230,14 @@ impl<P: Parser> Connection<'_, P> {
         }
     }
 
-    /// What comes between replies and is no push: messages under RESP2, lines of MONITOR.
-    fn aside(&mut self, length: usize) -> Option<Option<Found>> {
-        let bytes = self.receive.filled().get(..length).unwrap_or_default();
-        if self.monitoring {
-            // A line begins with the time; the replies to RESET and QUIT with a letter.
-            let line = matches!(bytes, [b'+', b'0'..=b'9', ..]);
-            return line.then_some(Some(Found::Monitor { length }));
+    /// Whether a frame is what RESP3 has pushes for, a message or a confirmation, though it is an array.
+    fn is_message(&self, length: usize) -> bool {
+        let bytes = self.receive.part(0, length);
+        if !SUBSCRIPTIONS || !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
+            return false;
         }
-        if !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
-            return None;
-        }
-        let name = Frame::accepted(bytes).elements().next()?.text()?;
-        if message_kind(name).is_some() || SubscriptionKind::from_name(name).is_some() {
-            return Some(self.push(0, length));
-        }
-        None
+        let name = Frame::accepted(bytes).elements().next_text();
+        name.is_some_and(|name| message_kind(name).is_some() || SubscriptionKind::from_name(name).is_some())
     }
 
     /// Whether the server can send messages of itself, or confirmations are due.
@@ -236,9 +250,11 @@ impl<P: Parser> Connection<'_, P> {
 
     /// A push, or what stands for one under RESP2.
     fn push(&mut self, start: usize, end: usize) -> Option<Found> {
-        let bytes = self.receive.filled().get(start..end).unwrap_or_default();
-        let frame = Frame::accepted(bytes);
-        let name = frame.elements().next().and_then(|name| name.text()).unwrap_or_default();
+        if !SUBSCRIPTIONS {
+            return Some(Found::Push { start, end });
+        }
+        let frame = Frame::accepted(self.receive.part(start, end));
+        let name = frame.elements().next_text().unwrap_or_default();
         if let Some(kind) = message_kind(name) {
             return Some(Found::Message { start, end, kind });
         }
@@ -332,47 +348,38 @@ impl<P: Parser> Connection<'_, P> {
 
     /// What a reply changes, besides answering. Gives why the connection cannot go on, if so.
     fn settle(&mut self, slot: super::Slot, length: Option<usize>) -> Option<Death> {
-        let bytes = self.receive.filled().get(..length.unwrap_or(0)).unwrap_or_default();
-        let frame = length.map(|_| Frame::accepted(bytes));
-        let error = match frame {
-            Some(frame) => frame.error(),
-            None => self.skipped_error(),
-        };
+        let frame = length.map(|length| Frame::accepted(self.receive.part(0, length)));
         let text = frame.and_then(|frame| frame.text());
-        if let Some(error) = error {
+        if let Some(error) = self.error_in(length) {
             debug!("error reply: {}", error.code().name());
-            if slot.behind_silence && (frame.is_none() || mentions_client(error.text())) {
+            if SESSION
+                && slot.behind_silence
+                && frame.is_none_or(|_| contains(error.text(), b"client", <[u8]>::eq_ignore_ascii_case))
+            {
                 // CLIENT REPLY was refused: what was not to be answered will be.
                 return Some(Death::OutOfStep);
             }
-            let code = error.code();
-            let without_multi = error.text().ends_with(b" without MULTI");
-            if code == ErrorCode::NoScript || frame.is_none() {
+            let without_multi = SESSION && error.text().ends_with(b" without MULTI");
+            if SESSION && (error.code_word() == Some(b"NOSCRIPT") || frame.is_none()) {
                 // Flushed, or another server: nothing that was known is sure any more.
                 self.scripts.clear();
             }
             match slot.verb {
+                Verb::Subscribe if SUBSCRIPTIONS => self.subscription_refused(slot),
+                _ if !SESSION => {}
                 Verb::Multi => self.transaction_refused(),
                 Verb::Exec if without_multi && !slot.orphaned => return Some(Death::OutOfStep),
                 // The server is still in the transaction: only EXEC ends one by being refused.
                 Verb::Discard if !slot.orphaned => return Some(Death::OutOfStep),
                 Verb::Exec | Verb::Discard => self.transaction_database = None,
-                Verb::Subscribe => self.subscription_refused(slot),
-                Verb::Unsubscribe => {}
                 Verb::Monitor if self.mode == Mode::Monitor => self.mode = Mode::Ready,
-                Verb::Reset => {
-                    return Some(Death::Refused {
-                        step: "RESET",
-                        length: length.unwrap_or(0),
-                        withheld: false,
-                    });
-                }
+                Verb::Reset => return Some(self.refused("RESET", length, false)),
                 Verb::Auth => self.gate = None,
                 _ => {}
             }
             return None;
         }
-        if slot.queued {
+        if SESSION && slot.queued {
             if text != Some(b"QUEUED") {
                 return Some(Death::OutOfStep);
             }
@@ -386,6 +393,7 @@ impl<P: Parser> Connection<'_, P> {
         match slot.verb {
             // These have confirmations, and nothing else but errors.
             Verb::Subscribe | Verb::Unsubscribe => return Some(Death::OutOfStep),
+            _ if !SESSION => {}
             Verb::Multi if text != Some(b"OK") => return Some(Death::OutOfStep),
             Verb::Multi => self.begin_transaction(),
             Verb::Exec => {
@@ -425,15 +433,24 @@ impl<P: Parser> Connection<'_, P> {
         None
     }
 
+    /// Keeps that the server refused what has to succeed.
+    pub(super) fn refused(&mut self, step: &'static str, length: Option<usize>, withheld: bool) -> Death {
+        self.refusal = Some(Refusal { step, length: length.unwrap_or(0), withheld });
+        Death::Refused
+    }
+
     /// Forgets what was selected in a transaction.
     fn begin_transaction(&mut self) {
         self.transaction_database = None;
         self.transaction_length = 0;
     }
 
-    /// An error that was skipped, without its text.
-    pub(super) fn skipped_error(&self) -> Option<ErrorReply<'static>> {
-        self.skip.filter(|skip| skip.error).map(|_| ErrorReply::new(b""))
+    /// The error, if the reply is one; without its text if it was skipped.
+    pub(super) fn error_in(&self, length: Option<usize>) -> Option<ErrorReply<'_>> {
+        match length {
+            Some(length) => Frame::accepted(self.receive.part(0, length)).error(),
+            None => self.skip.filter(|skip| skip.error).map(|_| ErrorReply::new(b"")),
+        }
     }
 
     /// Whether the text that comes next goes to the caller in pieces.
@@ -503,13 +520,13 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Fails the commands in flight one by one, then says that it is over.
-    fn bury(&mut self, death: Death) -> Option<Found> {
+    fn bury(&mut self) -> Found {
         while let Some(&slot) = self.in_flight.front() {
             let ticket = self.in_flight.front_ticket();
             let unfinished = self.unfinished.is_some() && self.in_flight.len() == 1;
             // A server executes whole commands only.
             let mut maybe_executed = self.was_handed_out(slot.start) && !unfinished;
-            if slot.queued {
+            if SESSION && slot.queued {
                 // It is EXEC that runs it.
                 maybe_executed &= self.exec_was_handed_out();
             } else {
@@ -518,12 +535,12 @@ impl<P: Parser> Connection<'_, P> {
             self.in_flight.pop();
             if !slot.discarded && !slot.internal {
                 let failure = Failure { reason: FailureReason::Disconnected, maybe_executed };
-                return Some(Found::Failed { ticket, failure });
+                return Found::Failed { ticket, failure };
             }
         }
         let (mode, watching) = (self.mode, self.watching);
-        self.start_over(death);
-        Some(Found::Closed { death, mode, watching })
+        self.start_over();
+        Found::Closed { mode, watching }
     }
 
     fn exec_was_handed_out(&mut self) -> bool {
@@ -539,12 +556,9 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Back to a connection without a stream; subscriptions and configuration stay.
-    fn start_over(&mut self, death: Death) {
+    fn start_over(&mut self) {
         // The text of a refusal is shown once more: it goes with the next call.
-        let shown = match death {
-            Death::Refused { length, .. } => length,
-            _ => 0,
-        };
+        let shown = self.refusal.filter(|_| self.death == Death::Refused).map_or(0, |refusal| refusal.length);
         self.release = self.receive.len();
         if shown == 0 {
             self.release = 0;
@@ -635,21 +649,22 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Whether the beginning of a frame says that it answers nothing.
     fn begins_aside(&self) -> bool {
-        let bytes = self.receive.filled();
-        let begins = |prefix: &[u8]| bytes.starts_with(prefix);
-        (self.monitoring && matches!(bytes, [b'+', b'0'..=b'9', ..]))
-            || (self.protocol == Protocol::Resp2
-                && self.expects_messages()
-                && (begins(b"*3\r\n$7\r\nmessage")
-                    || begins(b"*4\r\n$8\r\npmessage")
-                    || begins(b"*3\r\n$8\r\nsmessage")))
-            || begins(b">3\r\n$7\r\nmessage")
-            || begins(b">4\r\n$8\r\npmessage")
-            || begins(b">3\r\n$8\r\nsmessage")
+        const MESSAGES: [&[u8]; 3] = [b"3\r\n$7\r\nmessage", b"4\r\n$8\r\npmessage", b"3\r\n$8\r\nsmessage"];
+        let Some((first, rest)) = self.receive.filled().split_first() else { return false };
+        match first {
+            b'+' => SESSION && self.monitoring && rest.first().is_some_and(u8::is_ascii_digit),
+            _ if !SUBSCRIPTIONS => false,
+            b'*' if self.protocol == Protocol::Resp3 || !self.expects_messages() => false,
+            b'*' | b'>' => MESSAGES.iter().any(|message| rest.starts_with(message)),
+            _ => false,
+        }
     }
 
     /// Whether the frame that does not fit might confirm a subscription, or under RESP2 be a message in disguise.
     fn awaits_confirmation(&self) -> bool {
+        if !SUBSCRIPTIONS {
+            return false;
+        }
         match self.receive.filled() {
             [b'>', ..] => {
                 self.phase == Phase::Handshake
@@ -676,28 +691,24 @@ fn count_active(active: &mut [i64; 3], kind: SubscriptionKind, count: i64) {
     }
 }
 
-/// Whether an error is about the command CLIENT.
-fn mentions_client(text: &[u8]) -> bool {
-    text.windows(b"client".len()).any(|window| window.eq_ignore_ascii_case(b"client"))
-}
-
 fn message_kind(name: &[u8]) -> Option<SubscriptionKind> {
-    match name {
-        b"message" => Some(SubscriptionKind::Channel),
-        b"pmessage" => Some(SubscriptionKind::Pattern),
-        b"smessage" => Some(SubscriptionKind::Shard),
-        _ => None,
-    }
+    let (kind, name) = match name {
+        [b'p', name @ ..] => (SubscriptionKind::Pattern, name),
+        [b's', name @ ..] => (SubscriptionKind::Shard, name),
+        name => (SubscriptionKind::Channel, name),
+    };
+    (name == b"message").then_some(kind)
 }
 
 fn message(frame: Frame<'_>, kind: SubscriptionKind) -> Option<Message<'_>> {
-    let mut elements = frame.elements().skip(1);
+    let mut elements = frame.elements();
+    elements.next_text()?;
     let pattern = match kind {
-        SubscriptionKind::Pattern => Some(elements.next()?.text()?),
+        SubscriptionKind::Pattern => Some(elements.next_text()?),
         _ => None,
     };
-    let channel = elements.next()?.text()?;
-    let payload = elements.next()?.text()?;
+    let channel = elements.next_text()?;
+    let payload = elements.next_text()?;
     Some(Message { kind, channel, pattern, payload })
 }
 
@@ -710,7 +721,7 @@ struct Confirmation<'f> {
 
 fn confirmation(frame: Frame<'_>) -> Option<Confirmation<'_>> {
     let mut elements = frame.elements();
-    let (kind, subscribed) = SubscriptionKind::from_name(elements.next()?.text()?)?;
+    let (kind, subscribed) = SubscriptionKind::from_name(elements.next_text()?)?;
     let name = elements.next()?.text();
     let count = elements.next()?.integer()?;
     Some(Confirmation { kind, subscribed, name, count })

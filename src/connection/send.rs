@@ -5,7 +5,10 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
-use crate::resp::{Encoder, Length, Parser, Protocol, split_length, split_payload};
+use crate::parts::{SESSION, SUBSCRIPTIONS};
+use crate::reply::parse_magnitude;
+use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
+use crate::storage::move_within;
 use crate::time::{Duration, Instant};
 
 /// What can be said about one command when it is sent.
@@ -65,36 +68,31 @@ impl<P: Parser> Connection<'_, P> {
         command: &C,
         options: SendOptions,
     ) -> Result<Ticket, SendError> {
-        self.encode(now, command, options, None)
+        self.send_arguments(now, &|out| command.write_arguments(out), command.patience(), options, None)
     }
 
-    /// Queues a command, or one up to its last argument, of which `open` is the length.
-    #[inline]
-    pub(super) fn encode<C: Command + ?Sized>(
+    /// Queues a command whose arguments `write` writes; of the last one it may be the header alone, and then `open` is its
+    /// length. It is the same code for all commands.
+    pub(super) fn send_arguments(
         &mut self,
         now: Instant,
-        command: &C,
+        write: &dyn Fn(&mut ArgumentWriter<'_, '_>),
+        patience: Patience,
         options: SendOptions,
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
         let before = self.transmit.len();
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
-        let mut encoder = Encoder::new(&mut self.transmit);
-        match open {
-            None => encoder.command(command)?,
-            Some(length) => encoder.begin_command(command, length)?,
-        }
-        let timeout = options.timeout.unwrap_or_else(|| match command.patience() {
-            Patience::Usual => self.config.command_timeout,
-            Patience::Longer(more) => self.config.command_timeout.map(|usual| usual.saturating_add(more)),
-            Patience::Forever => None,
-        });
-        let slot = Slot {
-            deadline: timeout.map_or(NEVER, |timeout| now + timeout),
-            streamed: options.streamed,
-            ..Slot::default()
+        Encoder::new(&mut self.transmit).arguments(write)?;
+        let usual = self.config.command_timeout;
+        let (timeout, more) = match (options.timeout, patience) {
+            (Some(timeout), _) => (timeout, Duration::ZERO),
+            (None, Patience::Usual) => (usual, Duration::ZERO),
+            (None, Patience::Longer(more)) => (usual, more),
+            (None, Patience::Forever) => (None, Duration::ZERO),
         };
-        let sent = self.admit(before, slot, open);
+        let deadline = timeout.map_or(NEVER, |timeout| now + timeout + more);
+        let sent = self.admit(before, deadline, options.streamed, open);
         if sent.is_err() {
             self.transmit.truncate(before);
         }
@@ -102,9 +100,15 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Decides about the command that was appended behind `before`.
-    fn admit(&mut self, before: usize, mut slot: Slot, open: Option<usize>) -> Result<Ticket, SendError> {
+    fn admit(
+        &mut self,
+        before: usize,
+        deadline: Instant,
+        streamed: bool,
+        open: Option<usize>,
+    ) -> Result<Ticket, SendError> {
         let misuse = |misuse| Err(SendError::Misuse(misuse));
-        if matches!(self.phase, Phase::Dead(_)) {
+        if self.phase == Phase::Dead {
             return misuse(Misuse::Closed);
         }
         if self.unfinished.is_some() {
@@ -121,7 +125,7 @@ impl<P: Parser> Connection<'_, P> {
             let available = (self.transmit.available() + length).saturating_sub(self.handshake_reserve());
             return Err(SendError::Capacity(Capacity::Transmit { needed: length, available }));
         }
-        let bytes = self.transmit.filled().get(before..).unwrap_or_default();
+        let bytes = self.transmit.part(before, self.transmit.len());
         let mut words = Words::of(bytes);
         let name = words.next().unwrap_or_default();
         let verb = classify(name, words.clone());
@@ -144,15 +148,22 @@ impl<P: Parser> Connection<'_, P> {
                 return misuse(Misuse::NotInPieces);
             }
         }
-        slot.verb = verb;
-        slot.start = self.queued;
-        slot.length = length as u32;
-        slot.queued = answer == Answer::Queued;
-        if answer == Answer::Confirmations && !self.note_subscriptions(before, &mut slot)? {
+        let mut slot = Slot {
+            verb,
+            deadline,
+            start: self.queued,
+            length: length as u32,
+            queued: answer == Answer::Queued,
+            streamed,
+            ..Slot::default()
+        };
+        if SUBSCRIPTIONS && answer == Answer::Confirmations && !self.note_subscriptions(before, &mut slot)? {
             // Without a name the server answers with an error.
             slot.verb = Verb::Ordinary;
         }
-        self.note_effects(&mut slot, before);
+        if SESSION {
+            self.note_effects(&mut slot, before);
+        }
         match next {
             Next::Same => {}
             Next::To(mode) => self.mode = mode,
@@ -179,7 +190,7 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Keeps what the command behind `before` subscribes to, and counts its confirmations. False if it names nothing.
     fn note_subscriptions(&mut self, before: usize, slot: &mut Slot) -> Result<bool, SendError> {
-        let bytes = self.transmit.filled().get(before..).unwrap_or_default();
+        let bytes = self.transmit.part(before, self.transmit.len());
         let mut words = Words::of(bytes);
         let Some((kind, subscribes)) = words.next().and_then(SubscriptionKind::from_name) else {
             return Ok(false);
@@ -214,9 +225,10 @@ impl<P: Parser> Connection<'_, P> {
             Verb::Unwatch if !slot.queued => self.watching = false,
             Verb::Exec | Verb::Discard => self.watching = false,
             Verb::Select => {
-                let bytes = self.transmit.filled().get(before..).unwrap_or_default();
-                let number = Words::of(bytes).nth(1).and_then(|word| core::str::from_utf8(word).ok());
-                slot.count = number.and_then(|number| number.parse().ok()).unwrap_or(self.database);
+                let bytes = self.transmit.part(before, self.transmit.len());
+                let number = Words::of(bytes).nth(1).and_then(|word| parse_magnitude(word, false).ok());
+                let database = number.and_then(|(_, number)| u32::try_from(number).ok());
+                slot.count = database.unwrap_or(self.database);
             }
             Verb::Auth => {
                 self.gate = Some(self.transmit.len());
@@ -291,6 +303,8 @@ impl<P: Parser> Connection<'_, P> {
     /// out, and discards the reply of the others.
     pub(super) fn withdraw(&mut self, position: usize, mut due: impl FnMut(&mut Slot) -> bool) {
         let greeting = self.greeting_waiting();
+        // Nothing is written any more, and what is queued goes as a whole.
+        let over = matches!(self.phase, Phase::Dead);
         let (handed_out, gate) = (self.handed_out, self.gate.unwrap_or(0));
         // Bytes of commands that are taken back: all in one pass, moving what stays at most once.
         let (mut removed, mut removed_before_gate) = (0usize, 0usize);
@@ -307,7 +321,8 @@ impl<P: Parser> Connection<'_, P> {
             // What other commands depend on stays.
             let alone = matches!(slot.verb, Verb::Ordinary | Verb::ScriptLoad);
             let handed_out_already = is_before(start, handed_out);
-            if !alone
+            if over
+                || !alone
                 || position >= whole
                 || slot.queued
                 || slot.behind_silence
@@ -323,7 +338,7 @@ impl<P: Parser> Connection<'_, P> {
                 continue;
             }
             if removed > 0 {
-                bytes.copy_within(read..at, read - removed);
+                move_within(bytes, read..at, read - removed);
             }
             read = end;
             removed += end - at;
@@ -335,7 +350,7 @@ impl<P: Parser> Connection<'_, P> {
         if removed > 0 {
             let bytes = self.transmit.filled_mut();
             let rest = bytes.len() - removed;
-            bytes.copy_within(read.., read - removed);
+            move_within(bytes, read..rest + removed, read - removed);
             self.transmit.truncate(rest);
             self.queued = self.queued.wrapping_sub(removed as u32);
             self.gate = self.gate.map(|gate| gate - removed_before_gate);

@@ -1,10 +1,11 @@
 //! What the user is subscribed to: the set that the handshake restores on every new stream.
 
 use super::SubscriptionKind;
+use super::in_flight::Sequences;
 use super::name_index::{NameIndex, hash};
 use crate::command::{Arguments, Command, Open};
 use crate::resp::ArgumentWriter;
-use crate::storage::{Full, Storage};
+use crate::storage::{Full, Storage, copy, move_within};
 
 /// Names by kind, one after the other in one piece of memory:
 /// kind and mark (1 byte), number of the slot that added it (4), length (4), name.
@@ -74,12 +75,12 @@ impl<'a> Subscriptions<'a> {
         self.memory.reserve(end)?;
         let place = self.memory.as_mut_slice().get_mut(self.used..end).ok_or(Full)?;
         let (header, text) = place.split_at_mut_checked(ENTRY_OVERHEAD).ok_or(Full)?;
-        text.copy_from_slice(name);
+        copy(text, name);
         if let [place, rest @ ..] = header {
             *place = kind as u8;
             let (adder, size) = rest.split_at_mut_checked(4).ok_or(Full)?;
-            adder.copy_from_slice(&added_by.to_le_bytes());
-            size.copy_from_slice(&length.to_le_bytes());
+            copy(adder, &added_by.to_le_bytes());
+            copy(size, &length.to_le_bytes());
         }
         self.used = end;
         self.longest = self.longest.max(name.len());
@@ -105,17 +106,17 @@ impl<'a> Subscriptions<'a> {
         self.dead += ENTRY_OVERHEAD + name.len();
         // Lent memory is closed up at once; what grows, when half of it is waste, which is paid for by the removals.
         if !self.memory.grows() || self.dead > self.used / 2 {
-            self.remove_where(|_| false);
+            self.remove_where(&|_| false);
         }
     }
 
     pub(super) fn remove_all(&mut self, kind: SubscriptionKind) {
-        self.remove_where(|entry| entry.kind == kind as u8);
+        self.remove_where(&|entry| entry.kind == kind as u8);
     }
 
     /// Takes back what a command added that the server then refused.
     pub(super) fn remove_added_by(&mut self, kind: SubscriptionKind, slot: u32) {
-        self.remove_where(|entry| entry.kind == kind as u8 && entry.added_by == slot);
+        self.remove_where(&|entry| entry.kind == kind as u8 && entry.added_by == slot);
     }
 
     /// The names of a kind.
@@ -130,17 +131,17 @@ impl<'a> Subscriptions<'a> {
 
     /// Forgets what was restored on an earlier stream.
     pub(super) fn begin_restore(&mut self) {
-        self.mark(|_| true, |byte| byte & !RESTORED);
+        self.mark_restored(false, &mut |_| true);
     }
 
     /// The command that subscribes again to names of a kind that have not been restored, as many as fit into `room`
     /// bytes, but one at least. What a slot in flight subscribes to is left to it: `sent` says which slots these are.
-    pub(super) fn resubscribe<F: Fn(u32) -> bool + Copy>(
+    pub(super) fn resubscribe(
         &self,
         kind: SubscriptionKind,
         room: usize,
-        sent: F,
-    ) -> Resubscribe<'_, 'a, F> {
+        sent: Sequences,
+    ) -> Resubscribe<'_, 'a> {
         let mut command = Resubscribe { subscriptions: self, kind, sent, take: 0 };
         let mut left = room.saturating_sub(32);
         for name in self.unrestored(kind, sent) {
@@ -154,27 +155,21 @@ impl<'a> Subscriptions<'a> {
         command
     }
 
-    /// Marks the first `take` names that [`resubscribe`](Self::resubscribe) has taken.
-    pub(super) fn mark_restored(&mut self, kind: SubscriptionKind, take: usize, sent: impl Fn(u32) -> bool) {
-        let left = core::cell::Cell::new(take);
-        self.mark(
-            |entry| {
-                let due =
-                    entry.kind == kind as u8 && !entry.restored && !sent(entry.added_by) && left.get() > 0;
-                left.set(left.get() - usize::from(due));
-                due
-            },
-            |byte| byte | RESTORED,
-        );
+    /// Keeps that the first `take` names are restored that [`resubscribe`](Self::resubscribe) has taken.
+    pub(super) fn took(&mut self, kind: SubscriptionKind, mut take: usize, sent: Sequences) {
+        self.mark_restored(true, &mut |entry| {
+            let due = take > 0 && entry.is_due(kind, sent);
+            take -= usize::from(due);
+            due
+        });
     }
 
-    fn unrestored(&self, kind: SubscriptionKind, sent: impl Fn(u32) -> bool) -> impl Iterator<Item = &[u8]> {
-        self.entries()
-            .filter(move |entry| entry.kind == kind as u8 && !entry.restored && !sent(entry.added_by))
-            .map(|entry| entry.name)
+    fn unrestored(&self, kind: SubscriptionKind, sent: Sequences) -> impl Iterator<Item = &[u8]> {
+        self.entries().filter(move |entry| entry.is_due(kind, sent)).map(|entry| entry.name)
     }
 
-    fn mark(&mut self, matches: impl Fn(&Entry<'_>) -> bool, change: impl Fn(u8) -> u8) {
+    /// Keeps whether the names that match have been restored.
+    fn mark_restored(&mut self, restored: bool, matches: &mut dyn FnMut(&Entry<'_>) -> bool) {
         let mut at = 0;
         while let Some(entry) = self.memory.as_slice().get(at..self.used).and_then(read_entry) {
             let end = at + entry.size();
@@ -182,7 +177,7 @@ impl<'a> Subscriptions<'a> {
                 && matches(&entry)
                 && let Some(byte) = self.memory.as_mut_slice().get_mut(at)
             {
-                *byte = change(*byte);
+                *byte = if restored { *byte | RESTORED } else { *byte & !RESTORED };
             }
             at = end;
         }
@@ -226,7 +221,7 @@ impl<'a> Subscriptions<'a> {
     }
 
     /// Removes names, and closes up the memory.
-    fn remove_where(&mut self, matches: impl Fn(&Entry<'_>) -> bool) {
+    fn remove_where(&mut self, matches: &dyn Fn(&Entry<'_>) -> bool) {
         let mut kept = 0;
         let mut at = 0;
         while at < self.used {
@@ -241,7 +236,7 @@ impl<'a> Subscriptions<'a> {
                     *count -= 1;
                 }
             } else {
-                memory.copy_within(at..end, kept);
+                move_within(memory, at..end, kept);
                 kept += end - at;
             }
             at = end;
@@ -255,6 +250,11 @@ impl<'a> Subscriptions<'a> {
 }
 
 impl Entry<'_> {
+    /// Whether the handshake has to restore it.
+    fn is_due(&self, kind: SubscriptionKind, sent: Sequences) -> bool {
+        self.kind == kind as u8 && !self.restored && !sent.contains(self.added_by)
+    }
+
     fn size(&self) -> usize {
         ENTRY_OVERHEAD + self.name.len()
     }
@@ -275,14 +275,14 @@ fn read_entry(bytes: &[u8]) -> Option<Entry<'_>> {
 }
 
 /// A SUBSCRIBE of its kind with names from the set.
-pub(super) struct Resubscribe<'s, 'a, F> {
+pub(super) struct Resubscribe<'s, 'a> {
     subscriptions: &'s Subscriptions<'a>,
     kind: SubscriptionKind,
-    sent: F,
+    sent: Sequences,
     pub(super) take: usize,
 }
 
-impl<F: Fn(u32) -> bool + Copy> Command for Resubscribe<'_, '_, F> {
+impl Command for Resubscribe<'_, '_> {
     type Reply = Open;
 
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {

@@ -42,7 +42,7 @@ impl<P: Parser> Connection<'_, P> {
             Phase::Handshake => (self.handshake.deadline, TimeoutReason::Handshake),
             Phase::Ready => self.health_timer(),
             Phase::Idle => (NEVER, TimeoutReason::Command),
-            Phase::Dead(_) => return None,
+            Phase::Dead => return None,
         };
         let first = if stream.0 < command.0 { stream } else { command };
         (first.0 < NEVER).then_some(first)
@@ -69,7 +69,7 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Does what is due at `now`. Poll transmit and events after it. Calling it early or for nothing does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Dead(_)) {
+        if self.phase == Phase::Dead {
             return;
         }
         if now >= self.timers.next_deadline {

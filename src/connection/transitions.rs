@@ -2,6 +2,7 @@
 //! follows. Nothing else in the engine decides this.
 
 use super::Misuse;
+use crate::parts::{SESSION, SUBSCRIPTIONS};
 
 /// What the server is in once it has worked through everything that was sent so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,6 +122,13 @@ pub(super) const TABLE: [Row; 21] = [
 /// What comes back for `verb` in `mode`, and the mode that follows.
 #[inline]
 pub(super) fn rule(mode: Mode, verb: Verb) -> (Answer, Next) {
+    if !is_built(verb) {
+        return (Answer::Refused(Misuse::NotBuilt), Next::Same);
+    }
+    if !SESSION && !SUBSCRIPTIONS {
+        // There is but one mode.
+        return (Answer::Reply, Next::Same);
+    }
     // Verbs stand in the table in their order; the test below sees to it.
     let Some(row) = TABLE.get(verb as usize) else { return (Answer::Refused(OWN), Next::Same) };
     debug_assert_eq!(row.verb, verb);
@@ -131,6 +139,17 @@ pub(super) fn rule(mode: Mode, verb: Verb) -> (Answer, Next) {
         (_, next) => next,
     };
     (answer, next)
+}
+
+/// Whether the code for a command is there.
+const fn is_built(verb: Verb) -> bool {
+    match verb {
+        Verb::Ordinary | Verb::Ping => true,
+        Verb::Subscribe | Verb::Unsubscribe => SUBSCRIPTIONS,
+        // These the table refuses.
+        Verb::Hello | Verb::Replicate => SESSION || SUBSCRIPTIONS,
+        _ => SESSION,
+    }
 }
 
 /// Which set of subscriptions a command changes.
@@ -178,49 +197,59 @@ impl SubscriptionKind {
     }
 }
 
+/// The names that mean something to the conversation, but for subscriptions and what has subcommands.
+const NAMES: [(&str, Verb); 15] = [
+    ("PING", Verb::Ping),
+    ("EXEC", Verb::Exec),
+    ("AUTH", Verb::Auth),
+    ("QUIT", Verb::Quit),
+    ("SYNC", Verb::Replicate),
+    ("MULTI", Verb::Multi),
+    ("WATCH", Verb::Watch),
+    ("HELLO", Verb::Hello),
+    ("RESET", Verb::Reset),
+    ("PSYNC", Verb::Replicate),
+    ("SELECT", Verb::Select),
+    ("DISCARD", Verb::Discard),
+    ("UNWATCH", Verb::Unwatch),
+    ("MONITOR", Verb::Monitor),
+    // Some of its forms are not answered.
+    ("REPLCONF", Verb::Replicate),
+];
+
 /// What a command means, from its words as they stand in the transmit buffer.
-#[inline]
 pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]>) -> Verb {
-    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-    // Grouped by length, so that an ordinary command costs a comparison or two.
-    match name.len() {
-        4 if is("PING") => Verb::Ping,
-        4 if is("EXEC") => Verb::Exec,
-        4 if is("AUTH") => Verb::Auth,
-        4 if is("QUIT") => Verb::Quit,
-        4 if is("SYNC") => Verb::Replicate,
-        5 if is("MULTI") => Verb::Multi,
-        5 if is("WATCH") => Verb::Watch,
-        5 if is("HELLO") => Verb::Hello,
-        5 if is("RESET") => Verb::Reset,
-        5 if is("PSYNC") => Verb::Replicate,
-        // Some of its forms are not answered.
-        8 if is("REPLCONF") => Verb::Replicate,
-        6 if is("SELECT") => Verb::Select,
-        6 if is("SCRIPT") => match words.next() {
-            Some(word) if word.eq_ignore_ascii_case(b"LOAD") => Verb::ScriptLoad,
-            Some(word) if word.eq_ignore_ascii_case(b"FLUSH") => Verb::ScriptFlush,
+    if !(4..=12).contains(&name.len()) {
+        return Verb::Ordinary;
+    }
+    let is = |word: Option<&[u8]>, other: &str| {
+        word.is_some_and(|word| word.eq_ignore_ascii_case(other.as_bytes()))
+    };
+    if let Some((_, verb)) = NAMES.iter().find(|(other, _)| is(Some(name), other)) {
+        return *verb;
+    }
+    if SESSION && is(Some(name), "SCRIPT") {
+        return match words.next() {
+            word if is(word, "LOAD") => Verb::ScriptLoad,
+            word if is(word, "FLUSH") => Verb::ScriptFlush,
             _ => Verb::Ordinary,
-        },
-        6 if is("CLIENT") => match words.next() {
+        };
+    }
+    if is(Some(name), "CLIENT") && is(words.next(), "REPLY") {
+        let how = words.next();
+        return match words.next() {
             // With one word too many it is an error, which is answered.
-            Some(word) if word.eq_ignore_ascii_case(b"REPLY") => match (words.next(), words.next()) {
-                (Some(word), None) if word.eq_ignore_ascii_case(b"ON") => Verb::ReplyOn,
-                (Some(word), None) if word.eq_ignore_ascii_case(b"OFF") => Verb::ReplyOff,
-                (Some(word), None) if word.eq_ignore_ascii_case(b"SKIP") => Verb::ReplySkip,
-                _ => Verb::Ordinary,
-            },
-            _ => Verb::Ordinary,
-        },
-        7 if is("DISCARD") => Verb::Discard,
-        7 if is("UNWATCH") => Verb::Unwatch,
-        7 if is("MONITOR") => Verb::Monitor,
-        9..=12 => match SubscriptionKind::from_name(name) {
-            Some((_, true)) => Verb::Subscribe,
-            Some((_, false)) => Verb::Unsubscribe,
+            Some(_) => Verb::Ordinary,
+            None if is(how, "ON") => Verb::ReplyOn,
+            None if is(how, "OFF") => Verb::ReplyOff,
+            None if is(how, "SKIP") => Verb::ReplySkip,
             None => Verb::Ordinary,
-        },
-        _ => Verb::Ordinary,
+        };
+    }
+    match SubscriptionKind::from_name(name) {
+        Some((_, true)) => Verb::Subscribe,
+        Some((_, false)) => Verb::Unsubscribe,
+        None => Verb::Ordinary,
     }
 }
 

@@ -93,7 +93,9 @@ fn bounded<'a, T: FromReply<'a>, const N: usize>(
             return Err(too_long(total));
         }
         for chunk in chunks {
-            T::extend_from_bytes(&mut items, chunk);
+            for item in chunk.iter().filter_map(|byte| T::from_byte(*byte)) {
+                items.push(item).map_err(|_| too_long(total))?;
+            }
         }
         return Ok(items);
     }

@@ -24,6 +24,7 @@ pub mod text;
 mod value;
 
 pub use error::{DecodeError, Mismatch, MismatchReason};
+pub(crate) use scalars::parse_magnitude;
 #[cfg(feature = "alloc")]
 pub use value::Value;
 
@@ -106,6 +107,12 @@ pub trait FromReply<'a>: Sized {
     /// # Errors
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>>;
+
+    /// The byte itself, if the type is `u8`.
+    #[doc(hidden)]
+    fn from_byte(_: u8) -> Option<Self> {
+        None
+    }
 
     /// Appends bytes to a collection of `u8`.
     #[doc(hidden)]
@@ -392,14 +399,15 @@ impl<'a> ReplyElements<'_, 'a> {
 /// Reads the next value. Most are bulk strings; a loop over these gets by without looking at the kind again.
 #[inline]
 fn read<'a, T: FromReply<'a>>(walker: &mut Walker<'a>) -> Result<T, DecodeError<'a>> {
-    let start = walker.rest();
-    match walker.bulk() {
-        Some(text) => {
+    #[cfg(feature = "alloc")]
+    {
+        let start = walker.rest();
+        if let Some(text) = walker.bulk() {
             let head = Head { kind: Kind::BulkString, body: Body::Text(text) };
-            T::from_reply(Reply { start, head, walker })
+            return T::from_reply(Reply { start, head, walker });
         }
-        None => read_other(walker),
     }
+    read_other(walker)
 }
 
 #[inline(never)]

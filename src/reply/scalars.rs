@@ -4,11 +4,10 @@
 use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::num::IntErrorKind;
 
-#[cfg(feature = "alloc")]
-use super::error::count;
-use super::error::mismatch;
+use super::error::{count, mismatch};
 use super::{DecodeError, FromReply, MismatchReason, Reply};
 use crate::resp::{Body, Kind, parse_integer};
+use crate::storage::copy;
 
 macro_rules! integers {
     ($($type:ident)*) => {$(
@@ -39,6 +38,11 @@ impl<'a> FromReply<'a> for u8 {
     }
 
     #[inline]
+    fn from_byte(byte: u8) -> Option<Self> {
+        Some(byte)
+    }
+
+    #[inline]
     fn extend_from_bytes<C: Extend<Self>>(collection: &mut C, bytes: &[u8]) {
         collection.extend(bytes.iter().copied());
     }
@@ -48,15 +52,26 @@ impl<'a> Reply<'_, 'a> {
     #[inline]
     fn integer_as(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
         match (self.head.kind, self.head.body) {
-            (Kind::Integer, Body::Text(text)) => Ok(parse_integer(text)),
-            (Kind::BulkString, Body::Text(text)) if is_plain(text) => Ok(parse_integer(text)),
-            _ => self.integer_of_others(expected),
+            (Kind::Integer, Body::Text(text)) => return Ok(parse_integer(text)),
+            #[cfg(feature = "alloc")]
+            (Kind::BulkString, Body::Text(text)) if is_plain(text) => return Ok(parse_integer(text)),
+            _ => {}
         }
+        let (negative, magnitude) = self.magnitude_as(expected, true)?;
+        // Negative on the way, since i64::MIN has no positive counterpart.
+        let value = (magnitude as i64).wrapping_neg();
+        Ok(if negative { value } else { value.wrapping_neg() })
     }
 
+    /// Reads an integer of 64 bits, with or without a sign: whether it is negative, and its magnitude.
     #[inline(never)]
-    fn integer_of_others(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
-        self.parse_integer::<i64>(expected)
+    fn magnitude_as(self, expected: &'static str, signed: bool) -> Result<(bool, u64), DecodeError<'a>> {
+        let kind = self.head.kind;
+        if let (Kind::Boolean, Body::Text(text)) = (kind, self.head.body) {
+            return Ok((false, u64::from(text == b"t")));
+        }
+        let text = self.bytes_as(expected)?;
+        parse_magnitude(text, signed).map_err(|reason| mismatch(expected, kind, reason, None))
     }
 
     /// Reads a number of any width from its digits.
@@ -89,7 +104,38 @@ impl<'a> Reply<'_, 'a> {
     }
 }
 
+/// Reads digits, with or without a sign: whether a minus stands before them, and their value.
+pub(crate) fn parse_magnitude(text: &[u8], signed: bool) -> Result<(bool, u64), MismatchReason> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let most = if signed { i64::MAX as u64 + u64::from(negative) } else { u64::MAX };
+    let mut magnitude = 0u64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(MismatchReason::Text);
+        }
+        if negative && !signed {
+            continue;
+        }
+        let tens = if magnitude > u64::MAX / 10 { return Err(MismatchReason::Range) } else { magnitude * 10 };
+        magnitude = match tens.checked_add(u64::from(digit)) {
+            Some(more) if more <= most => more,
+            _ => return Err(MismatchReason::Range),
+        };
+    }
+    match digits {
+        [] => Err(MismatchReason::Text),
+        _ if negative && !signed => Err(MismatchReason::Range),
+        _ => Ok((negative, magnitude)),
+    }
+}
+
 /// Whether text is a number of so few digits, and nothing else, that every integer of 64 bits can hold it.
+#[cfg(feature = "alloc")]
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
     (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
@@ -97,17 +143,20 @@ fn is_plain(text: &[u8]) -> bool {
 
 /// Up to 2<sup>64</sup> - 1, which only text and big numbers can hold.
 impl<'a> FromReply<'a> for u64 {
-    #[inline]
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
-        match (reply.head.kind, reply.head.body) {
-            (Kind::BulkString, Body::Text(text)) if is_plain(text) => Ok(parse_integer(text).unsigned_abs()),
-            (Kind::Integer, Body::Text(text)) => {
-                let value = parse_integer(text);
-                u64::try_from(value)
-                    .map_err(|_| mismatch("u64", Kind::Integer, MismatchReason::Range, Some(value)))
-            }
-            _ => reply.parse_integer("u64"),
+        #[cfg(feature = "alloc")]
+        if let (Kind::BulkString, Body::Text(text)) = (reply.head.kind, reply.head.body)
+            && is_plain(text)
+        {
+            return Ok(parse_integer(text).unsigned_abs());
         }
+        if reply.head.kind != Kind::Integer {
+            return reply.magnitude_as("u64", false).map(|(_, magnitude)| magnitude);
+        }
+        let value = reply.integer_as("u64")?;
+        u64::try_from(value).map_err(|_| mismatch("u64", Kind::Integer, MismatchReason::Range, Some(value)))
     }
 }
 
@@ -152,16 +201,19 @@ floats!(f32 f64);
 
 /// Booleans, 0 and 1, `OK` as true and null as false: `SET` with `NX` answers with the last two.
 impl<'a> FromReply<'a> for bool {
+    #[inline(never)]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         let kind = reply.head.kind;
         match (kind, reply.head.body) {
             (Kind::Null, _) => return Ok(false),
             (Kind::Boolean, Body::Text(text)) => return Ok(text == b"t"),
-            (Kind::Integer, Body::Text(text)) => match parse_integer(text) {
-                0 => return Ok(false),
-                1 => return Ok(true),
-                value => return Err(mismatch("bool", kind, MismatchReason::Range, Some(value))),
-            },
+            (Kind::Integer, _) => {
+                return match reply.integer_as("bool")? {
+                    0 => Ok(false),
+                    1 => Ok(true),
+                    value => Err(mismatch("bool", kind, MismatchReason::Range, Some(value))),
+                };
+            }
             (Kind::SimpleString | Kind::BulkString, _) => {}
             _ => return Err(reply.mismatch("bool")),
         }
@@ -190,9 +242,30 @@ impl<'a> FromReply<'a> for &'a str {
 impl<'a, const N: usize> FromReply<'a> for heapless::String<N> {
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         let kind = reply.head.kind;
+        let mut memory = [0; N];
         // A character may be cut by the border of two chunks, so the text is checked when it is whole.
-        let bytes = heapless::Vec::<u8, N>::from_reply(reply)?;
-        heapless::String::from_utf8(bytes).map_err(|_| mismatch("text", kind, MismatchReason::Text, None))
+        match core::str::from_utf8(reply.copy_bytes(&mut memory)?).map(heapless::String::try_from) {
+            Ok(Ok(text)) => Ok(text),
+            _ => Err(mismatch("text", kind, MismatchReason::Text, None)),
+        }
+    }
+}
+
+impl<'a> Reply<'_, 'a> {
+    /// Copies the bytes of a string to the front of `memory`, all chunks of a streamed one joined.
+    fn copy_bytes<'m>(self, memory: &'m mut [u8]) -> Result<&'m [u8], DecodeError<'a>> {
+        let kind = self.head.kind;
+        let chunks = self.chunks_as("bytes")?;
+        let total = chunks.total();
+        let Some(memory) = memory.get_mut(..total) else {
+            return Err(mismatch("bytes", kind, MismatchReason::Capacity, count(total)));
+        };
+        let mut rest = &mut *memory;
+        for chunk in chunks {
+            copy(rest, chunk);
+            rest = rest.get_mut(chunk.len()..).unwrap_or_default();
+        }
+        Ok(memory)
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::Protocol;
 use crate::command::Command;
-use crate::storage::{Buffer, Full};
+use crate::storage::{Buffer, Full, copy, move_within};
 
 /// Writes commands and replies into a [`Buffer`]. What does not fit is not written at all.
 ///
@@ -65,7 +65,7 @@ pub struct ArgumentWriter<'b, 'a> {
 
 impl ArgumentWriter<'_, '_> {
     /// Adds an argument: any bytes.
-    #[inline]
+    #[cfg_attr(feature = "alloc", inline)]
     pub fn bytes(&mut self, argument: &[u8]) {
         self.count += 1;
         if self.missing > 0 || write_bulk(self.buffer, argument).is_err() {
@@ -74,7 +74,7 @@ impl ArgumentWriter<'_, '_> {
     }
 
     /// Adds the header of an argument whose bytes come later.
-    fn header(&mut self, length: usize) {
+    pub(crate) fn header(&mut self, length: usize) {
         self.count += 1;
         let header = bulk_header(length);
         let bytes = header.bytes.get(header.bytes.len() - header.length..).unwrap_or_default();
@@ -84,7 +84,6 @@ impl ArgumentWriter<'_, '_> {
     }
 
     /// Adds a decimal integer.
-    #[inline]
     pub fn integer(&mut self, value: i64) {
         let mut digits = [0; 20];
         let start = format_integer(value, &mut digits);
@@ -92,7 +91,6 @@ impl ArgumentWriter<'_, '_> {
     }
 
     /// Adds a decimal integer without a sign.
-    #[inline]
     pub fn unsigned(&mut self, value: u64) {
         let mut digits = [0; 20];
         let start = format_unsigned(value, &mut digits);
@@ -131,27 +129,14 @@ impl<'b, 'a> Encoder<'b, 'a> {
     /// [`EncodeError`]; the buffer is as before.
     #[inline]
     pub fn command<C: Command + ?Sized>(&mut self, command: &C) -> Result<(), EncodeError> {
-        self.arguments(|writer| command.write_arguments(writer))
+        self.arguments(&|out| command.write_arguments(out))
     }
 
-    /// Appends a command up to its last argument, of which only the length is known. Its bytes, and a CRLF behind them,
-    /// are to follow.
-    ///
-    /// # Errors
-    /// [`EncodeError`]; the buffer is as before.
-    pub(crate) fn begin_command<C: Command + ?Sized>(
+    /// Appends a command whose arguments `write` writes. It is the same code for all commands.
+    pub(crate) fn arguments(
         &mut self,
-        command: &C,
-        length: usize,
+        write: &dyn Fn(&mut ArgumentWriter<'_, '_>),
     ) -> Result<(), EncodeError> {
-        self.arguments(|writer| {
-            command.write_arguments(writer);
-            writer.header(length);
-        })
-    }
-
-    #[inline]
-    fn arguments(&mut self, write: impl FnOnce(&mut ArgumentWriter<'_, '_>)) -> Result<(), EncodeError> {
         let before = self.buffer.len();
         // The count is not known yet; one digit is right for most commands.
         let header_fits = self.buffer.append(b"*0\r\n").is_ok();
@@ -178,9 +163,9 @@ impl<'b, 'a> Encoder<'b, 'a> {
             if self.buffer.append(digits.get(1..).unwrap_or_default()).is_ok() {
                 // What stands behind the one digit moves up to make room for the others.
                 let command = self.buffer.filled_mut().get_mut(before..).unwrap_or_default();
-                command.copy_within(2..written, 1 + digits.len());
+                move_within(command, 2..written, 1 + digits.len());
                 if let Some(place) = command.get_mut(1..1 + digits.len()) {
-                    place.copy_from_slice(digits);
+                    copy(place, digits);
                 }
                 return Ok(());
             }
@@ -392,8 +377,7 @@ impl<'b, 'a> Encoder<'b, 'a> {
 
 /// The bytes of a bulk string with `length` bytes of text.
 fn bulk_length(length: usize) -> usize {
-    let digits = length.checked_ilog10().unwrap_or(0) as usize + 1;
-    length.saturating_add(digits + 5)
+    bulk_header(length).length.saturating_add(length).saturating_add(2)
 }
 
 #[inline]
@@ -403,9 +387,9 @@ fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
     buffer.reserve(total.length.saturating_add(length).saturating_add(2))?;
     let free = buffer.free();
     let Some((header, rest)) = free.split_at_mut_checked(total.length) else { return Err(Full) };
-    header.copy_from_slice(total.bytes.get(total.bytes.len() - total.length..).unwrap_or_default());
+    copy(header, total.bytes.get(total.bytes.len() - total.length..).unwrap_or_default());
     let Some((place, rest)) = rest.split_at_mut_checked(length) else { return Err(Full) };
-    place.copy_from_slice(text);
+    copy(place, text);
     match rest.first_chunk_mut::<2>() {
         Some(end) => *end = *b"\r\n",
         None => return Err(Full),
@@ -441,14 +425,31 @@ fn bulk_header(length: usize) -> BulkHeader {
 fn format_unsigned(mut value: u64, digits: &mut [u8; 20]) -> usize {
     let mut at = digits.len();
     for place in digits.iter_mut().rev() {
-        *place = b'0' + (value % 10) as u8;
-        value /= 10;
+        let digit;
+        (value, digit) = divide_by_ten(value);
+        *place = b'0' + digit;
         at -= 1;
         if value == 0 {
             break;
         }
     }
     at
+}
+
+/// The quotient and the remainder. What is too large for the processor's own division is done in parts: the routine for
+/// 64 bits would cost much flash.
+#[inline]
+fn divide_by_ten(value: u64) -> (u64, u8) {
+    if let Ok(value) = usize::try_from(value) {
+        return ((value / 10) as u64, (value % 10) as u8);
+    }
+    let (mut quotient, mut rest) = (0, 0);
+    for part in [48, 32, 16, 0].map(|shift| (value >> shift) as u16) {
+        let dividend = rest << 16 | u32::from(part);
+        quotient = quotient << 16 | u64::from(dividend / 10);
+        rest = dividend % 10;
+    }
+    (quotient, rest as u8)
 }
 
 fn format_integer(value: i64, digits: &mut [u8; 20]) -> usize {

@@ -232,10 +232,15 @@ impl<'a> ErrorReply<'a> {
 
     /// The code as the server wrote it: the first word if it starts with a capital and has only capitals, digits and `_`.
     pub fn code_text(&self) -> Option<&'a str> {
-        let word = self.text.split(|&b| b == b' ').next()?;
-        let capital = word.first().is_some_and(u8::is_ascii_uppercase);
-        let legal = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
-        if capital && word.iter().all(legal) { core::str::from_utf8(word).ok() } else { None }
+        self.code_word().and_then(|word| core::str::from_utf8(word).ok())
+    }
+
+    /// The bytes of [`code_text`](Self::code_text).
+    pub(crate) fn code_word(&self) -> Option<&'a [u8]> {
+        let end = self.text.iter().position(|&byte| byte == b' ').unwrap_or(self.text.len());
+        let word = self.text.get(..end)?;
+        let legal = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+        (word.first().is_some_and(u8::is_ascii_uppercase) && word.iter().all(legal)).then_some(word)
     }
 
     /// The code as a value to match on.

@@ -141,7 +141,7 @@ impl<'a> Frame<'a> {
 
     /// The type of the value.
     pub fn kind(&self) -> Kind {
-        self.walker().head().kind
+        self.head().kind
     }
 
     /// Whether the value is null.
@@ -155,7 +155,7 @@ impl<'a> Frame<'a> {
         if matches!(self.bytes.first(), Some(b'$' | b'*' | b':' | b'+')) {
             return None;
         }
-        let head = self.walker().head();
+        let head = self.head();
         match (head.kind, head.body) {
             (Kind::SimpleError | Kind::BlobError, Body::Text(text)) => Some(ErrorReply::new(text)),
             _ => None,
@@ -164,23 +164,34 @@ impl<'a> Frame<'a> {
 
     /// The integer, if the value is one.
     pub fn integer(&self) -> Option<i64> {
-        match self.data() {
-            Data::Integer(integer) => Some(integer),
+        let head = self.head();
+        match (head.kind, head.body) {
+            (Kind::Integer, Body::Text(text)) => Some(parse_integer(text)),
             _ => None,
         }
     }
 
     /// The bytes of a simple, bulk or verbatim string that came in one piece.
     pub fn text(&self) -> Option<&'a [u8]> {
-        match self.data() {
-            Data::SimpleString(text) | Data::VerbatimString { text, .. } => Some(text),
-            Data::BulkString(chunks) => chunks.contiguous(),
+        #[cfg(feature = "alloc")]
+        if let Some(text) = self.walker().bulk() {
+            return Some(text);
+        }
+        let head = self.head();
+        match (head.kind, head.body) {
+            (Kind::SimpleString, Body::Text(text)) => Some(text),
+            (Kind::VerbatimString, Body::Text(text)) => Some(split_verbatim(text).1),
+            (Kind::BulkString, body) => Chunks::of(body).contiguous(),
             _ => None,
         }
     }
 
     /// The elements of an array, set or push; of a map its keys and values in turn; of anything else none.
     pub fn elements(&self) -> Elements<'a> {
+        #[cfg(feature = "alloc")]
+        if let Some((walker, remaining)) = Walker::short(self.bytes, self.nested) {
+            return Elements { walker, remaining };
+        }
         let mut walker = self.walker();
         let body = walker.head().body;
         Elements::of(walker, body)
@@ -227,6 +238,11 @@ impl<'a> Frame<'a> {
     /// The pairs of the attributes before the value, in wire order.
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes { rest: self.bytes, pairs: Pairs(Elements { walker: self.walker(), remaining: 0 }) }
+    }
+
+    /// The head of the value itself.
+    fn head(&self) -> Head<'a> {
+        self.walker().head()
     }
 
     /// Walks over the frame's values.
@@ -509,6 +525,17 @@ impl<'a> Elements<'a> {
             _ => 0,
         };
         Elements { walker, remaining }
+    }
+
+    /// The [`text`](Frame::text) of the next element.
+    #[inline]
+    pub(crate) fn next_text(&mut self) -> Option<&'a [u8]> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        #[cfg(feature = "alloc")]
+        if let Some(text) = self.walker.bulk() {
+            return Some(text);
+        }
+        Frame { bytes: self.walker.next_bytes()?, nested: true }.text()
     }
 }
 

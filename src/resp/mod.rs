@@ -13,6 +13,7 @@ mod frame;
 mod grammar;
 mod limits;
 mod nom_parser;
+#[cfg(feature = "alloc")]
 mod plain;
 mod scanner;
 mod tokens;

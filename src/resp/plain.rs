@@ -7,6 +7,9 @@ use super::Limits;
 /// Lines of text up to this length, in bytes, can be plain.
 const SHORT_LINE: usize = 64;
 
+/// Integers up to this length, in bytes with the type byte, fit into 64 bits.
+const SHORT_INTEGER: usize = 19;
+
 /// How many bytes the scalar takes that `input` begins with, if it is whole and of the plain kinds that make up most
 /// replies; otherwise 0.
 ///
@@ -46,9 +49,14 @@ fn plain_line(input: &[u8], limits: &Limits) -> usize {
     let [kind, first, ..] = input else { return 0 };
     let mut at = 1;
     match kind {
-        b':' if first.is_ascii_digit() => {
-            while at < 10 && input.get(at).is_some_and(u8::is_ascii_digit) {
+        b':' => {
+            let begin = if *first == b'-' { 2 } else { 1 };
+            at = begin;
+            while at < SHORT_INTEGER && input.get(at).is_some_and(u8::is_ascii_digit) {
                 at += 1;
+            }
+            if at == begin {
+                return 0;
             }
         }
         b'+' | b'-' => {

@@ -4,6 +4,7 @@
 //! values, never a panic: what cannot be read is null.
 
 use super::Kind;
+use crate::parts::RESP3;
 
 /// The beginning of one value: a scalar is complete with it, an aggregate's elements follow.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +45,19 @@ impl<'a> Walker<'a> {
     #[inline]
     pub(crate) fn new(frame: &'a [u8], nested: bool) -> Self {
         Walker { rest: frame, pending: 1, outermost: !nested, open: false }
+    }
+
+    /// Walks over the elements of an array or push of less than ten, which most are. How many there are comes with it.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn short(frame: &'a [u8], nested: bool) -> Option<(Self, usize)> {
+        let (count, rest) = match frame {
+            [b'*', digit @ b'0'..=b'9', b'\r', _, rest @ ..] => (digit - b'0', rest),
+            [b'>', digit @ b'0'..=b'9', b'\r', _, rest @ ..] if !nested => (digit - b'0', rest),
+            _ => return None,
+        };
+        let pending = count.into();
+        Some((Walker { rest, pending, outermost: false, open: false }, pending))
     }
 
     /// Walks over the values of the attribute or push that `bytes` begin with; how many they are comes with it.
@@ -87,11 +101,14 @@ impl<'a> Walker<'a> {
 
     /// Reads the head of the next value.
     pub(crate) fn head(&mut self) -> Head<'a> {
-        let Some((head, rest)) = split_plain(self.rest) else { return self.other_head() };
-        self.rest = rest;
-        self.outermost = false;
-        self.pending = self.pending.saturating_sub(1);
-        head
+        #[cfg(feature = "alloc")]
+        if let Some((head, rest)) = split_plain(self.rest) {
+            self.rest = rest;
+            self.outermost = false;
+            self.pending = self.pending.saturating_sub(1);
+            return head;
+        }
+        self.other_head()
     }
 
     /// Like [`head`](Self::head), with the values of a stream counted.
@@ -108,6 +125,9 @@ impl<'a> Walker<'a> {
     #[cold]
     #[inline(never)]
     pub(crate) fn count_open(&mut self) -> usize {
+        if !RESP3 {
+            return 0;
+        }
         let count = count_streamed(self.rest);
         self.open = false;
         self.pending = self.pending.saturating_sub(1).saturating_add(count);
@@ -121,56 +141,32 @@ impl<'a> Walker<'a> {
                 self.pending = 0;
                 return NULL;
             };
-            let Some(head) = self.rare(byte) else { continue };
+            if RESP3 && (byte == b'|' || byte == b'>' && !self.outermost) {
+                self.rest = skip_value(self.rest);
+                continue;
+            }
+            let (body, rest) = split_value(self.rest);
+            self.rest = rest;
+            if RESP3 && byte == b'.' {
+                continue;
+            }
             self.outermost = false;
-            self.pending = match head.body {
+            let kind = kind_of(byte);
+            let body = if kind == Kind::Null { Body::Null } else { body };
+            self.pending = match body {
                 Body::Values(count) => self.pending.saturating_add(count).saturating_sub(1),
-                Body::Open => {
+                Body::Open if RESP3 => {
                     self.open = true;
                     self.pending
                 }
                 _ => self.pending.saturating_sub(1),
             };
-            return head;
+            return if let Body::Null = body { NULL } else { Head { kind, body } };
         }
     }
 
-    /// The head of a value that begins with `byte`; `None` for what is passed over.
-    fn rare(&mut self, byte: u8) -> Option<Head<'a>> {
-        Some(match byte {
-            b'$' => self.string(Kind::BulkString),
-            b'*' => self.aggregate(Kind::Array, 1),
-            b':' => self.line(Kind::Integer),
-            b'+' => self.line(Kind::SimpleString),
-            b'-' => self.line(Kind::SimpleError),
-            b'%' => self.aggregate(Kind::Map, 2),
-            b'~' => self.aggregate(Kind::Set, 1),
-            b',' => self.line(Kind::Double),
-            b'(' => self.line(Kind::BigNumber),
-            b'#' => self.line(Kind::Boolean),
-            b'_' => {
-                self.take_line();
-                NULL
-            }
-            b'!' => self.string(Kind::BlobError),
-            b'=' => self.string(Kind::VerbatimString),
-            b'>' if self.outermost => self.aggregate(Kind::Push, 1),
-            b'|' | b'>' => {
-                self.rest = skip_value(self.rest);
-                return None;
-            }
-            b'.' => {
-                self.take_line();
-                return None;
-            }
-            _ => {
-                self.rest = &[];
-                NULL
-            }
-        })
-    }
-
     /// Reads the next value if it is a bulk string in one piece, and gives its text.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn bulk(&mut self) -> Option<&'a [u8]> {
         let (text, rest) = split_bulk(self.rest)?;
@@ -191,10 +187,10 @@ impl<'a> Walker<'a> {
     #[inline(never)]
     fn skip_some(&mut self, pending: usize) {
         while self.pending > pending {
-            if core::mem::take(&mut self.open) {
+            if RESP3 && core::mem::take(&mut self.open) {
                 self.rest = skip_streamed(self.rest);
             } else {
-                while self.rest.first() == Some(&b'.') {
+                while RESP3 && self.rest.first() == Some(&b'.') {
                     self.take_line();
                 }
                 self.rest = skip_attributed(self.rest);
@@ -208,61 +204,18 @@ impl<'a> Walker<'a> {
         if self.pending == 0 {
             return None;
         }
-        while self.rest.first() == Some(&b'.') {
+        while RESP3 && self.rest.first() == Some(&b'.') {
             self.take_line();
         }
         let start = self.rest;
-        self.rest = match split_plain(start) {
-            Some((_, rest)) => rest,
-            None => skip_attributed(start),
-        };
+        self.rest = skip_attributed(start);
         self.pending = self.pending.saturating_sub(1);
         let length = start.len() - self.rest.len();
         start.get(..length).filter(|bytes| !bytes.is_empty())
     }
 
-    #[inline]
-    fn take_line(&mut self) -> &'a [u8] {
-        let (text, rest) = split_line(self.rest);
-        self.rest = rest;
-        text
-    }
-
-    #[inline]
-    fn line(&mut self, kind: Kind) -> Head<'a> {
-        Head { kind, body: Body::Text(self.take_line()) }
-    }
-
-    #[inline]
-    fn string(&mut self, kind: Kind) -> Head<'a> {
-        match split_length(self.rest) {
-            (Length::Count(length), rest) => {
-                let (text, rest) = split_payload(rest, length);
-                self.rest = rest;
-                Head { kind, body: Body::Text(text) }
-            }
-            (Length::Null, rest) => {
-                self.rest = rest;
-                NULL
-            }
-            (Length::Streamed, rest) => {
-                self.rest = skip_chunks(rest);
-                Head { kind, body: Body::Chunks(rest) }
-            }
-        }
-    }
-
-    #[inline]
-    fn aggregate(&mut self, kind: Kind, values_per_element: usize) -> Head<'a> {
-        let (length, rest) = split_length(self.rest);
-        self.rest = rest;
-        match length {
-            Length::Count(count) => {
-                Head { kind, body: Body::Values(count.saturating_mul(values_per_element)) }
-            }
-            Length::Null => NULL,
-            Length::Streamed => Head { kind, body: Body::Open },
-        }
+    fn take_line(&mut self) {
+        self.rest = split_line(self.rest).1;
     }
 }
 
@@ -273,6 +226,7 @@ pub(crate) enum Length {
 }
 
 /// The head of a value of the plain kinds that most values are of, and what follows it. `None` for all others.
+#[cfg(feature = "alloc")]
 #[inline]
 fn split_plain(bytes: &[u8]) -> Option<(Head<'_>, &[u8])> {
     let [first, second, ..] = bytes else { return None };
@@ -324,13 +278,14 @@ pub(crate) fn split_length(bytes: &[u8]) -> (Length, &[u8]) {
     }
     match bytes.get(at) {
         Some(b'-') => (Length::Null, bytes.get(at + 4..).unwrap_or_default()),
-        Some(b'?') => (Length::Streamed, bytes.get(at + 3..).unwrap_or_default()),
+        Some(b'?') if RESP3 => (Length::Streamed, bytes.get(at + 3..).unwrap_or_default()),
         _ => (Length::Count(length), bytes.get(at + 2..).unwrap_or_default()),
     }
 }
 
 /// The text of the bulk string that `bytes` begin with, and what follows it; `None` for one that is longer than 999
 /// bytes or streamed and for anything else.
+#[cfg(feature = "alloc")]
 #[inline]
 fn split_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
@@ -354,6 +309,9 @@ pub(crate) fn split_payload(bytes: &[u8], length: usize) -> (&[u8], &[u8]) {
 
 /// The next chunk of a streamed string and what follows; `None` at its end.
 pub(crate) fn split_chunk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    if !RESP3 {
+        return None;
+    }
     match split_length(bytes) {
         (Length::Count(0), _) => None,
         (Length::Count(length), rest) => Some(split_payload(rest, length)),
@@ -411,7 +369,11 @@ impl<'a> Iterator for Pieces<'a> {
 
 /// What follows the value that comes after attributes and pushes.
 pub(crate) fn skip_attributed(mut bytes: &[u8]) -> &[u8] {
-    while matches!(bytes.first(), Some(b'|' | b'>')) {
+    #[cfg(feature = "alloc")]
+    if let Some((_, rest)) = split_plain(bytes) {
+        return rest;
+    }
+    while RESP3 && matches!(bytes.first(), Some(b'|' | b'>')) {
         bytes = skip_value(bytes);
     }
     skip_value(bytes)
@@ -427,6 +389,7 @@ fn skip_values(mut bytes: &[u8], mut pending: usize) -> &[u8] {
             Token::Values(count) => pending = (pending - 1).saturating_add(count),
             // What is no element itself adds its values to those that are pending.
             Token::Aside(count) => pending = (pending - usize::from(outermost)).saturating_add(count),
+            Token::Open if !RESP3 => {}
             Token::Open => {
                 bytes = skip_streamed(bytes);
                 pending -= 1;
@@ -481,25 +444,60 @@ pub(crate) enum Token {
 
 /// The token that `bytes` begin with, a scalar whole, and what follows it.
 pub(crate) fn split_token(bytes: &[u8]) -> (Token, &[u8]) {
-    match bytes.first() {
-        Some(b'$' | b'!' | b'=') => match split_length(bytes) {
-            (Length::Count(length), rest) => (Token::Scalar, split_payload(rest, length).1),
-            (Length::Null, rest) => (Token::Scalar, rest),
-            (Length::Streamed, rest) => (Token::Scalar, skip_chunks(rest)),
-        },
-        Some(&byte @ (b'*' | b'~' | b'%' | b'|' | b'>')) => {
-            let (length, rest) = split_length(bytes);
-            let token = match length {
-                Length::Count(count) => {
-                    let values = if matches!(byte, b'%' | b'|') { count.saturating_mul(2) } else { count };
-                    if matches!(byte, b'|' | b'>') { Token::Aside(values) } else { Token::Values(values) }
-                }
-                Length::Null => Token::Scalar,
-                Length::Streamed => Token::Open,
-            };
-            (token, rest)
+    let (body, rest) = split_value(bytes);
+    let token = match (bytes.first(), body) {
+        (Some(b'.'), _) if RESP3 => Token::End,
+        (Some(b'|' | b'>'), Body::Values(count)) if RESP3 => Token::Aside(count),
+        (_, Body::Values(count)) => Token::Values(count),
+        (_, Body::Open) => Token::Open,
+        _ => Token::Scalar,
+    };
+    (token, rest)
+}
+
+/// The body of what `bytes` begin with, attributes and ends included, and what follows it.
+fn split_value(bytes: &[u8]) -> (Body<'_>, &[u8]) {
+    let values = match bytes.first() {
+        Some(b'*') => 1,
+        Some(b'$') => 0,
+        Some(b'~' | b'>') if RESP3 => 1,
+        Some(b'%' | b'|') if RESP3 => 2,
+        Some(b'!' | b'=') if RESP3 => 0,
+        _ => {
+            let (text, rest) = split_line(bytes);
+            return (Body::Text(text), rest);
         }
-        Some(b'.') => (Token::End, split_line(bytes).1),
-        _ => (Token::Scalar, split_line(bytes).1),
+    };
+    let (length, rest) = split_length(bytes);
+    match length {
+        Length::Null => (Body::Null, rest),
+        Length::Count(count) if values > 0 => (Body::Values(count.saturating_mul(values)), rest),
+        Length::Streamed if values > 0 => (Body::Open, rest),
+        Length::Count(length) => {
+            let (text, rest) = split_payload(rest, length);
+            (Body::Text(text), rest)
+        }
+        Length::Streamed => (Body::Chunks(rest), skip_chunks(rest)),
+    }
+}
+
+/// The kind of a value by its type byte.
+fn kind_of(byte: u8) -> Kind {
+    match byte {
+        b'$' => Kind::BulkString,
+        b'*' => Kind::Array,
+        b':' => Kind::Integer,
+        b'+' => Kind::SimpleString,
+        b'-' => Kind::SimpleError,
+        _ if !RESP3 => Kind::Null,
+        b'%' => Kind::Map,
+        b'~' => Kind::Set,
+        b',' => Kind::Double,
+        b'(' => Kind::BigNumber,
+        b'#' => Kind::Boolean,
+        b'!' => Kind::BlobError,
+        b'=' => Kind::VerbatimString,
+        b'>' => Kind::Push,
+        _ => Kind::Null,
     }
 }

@@ -305,6 +305,16 @@ impl Server {
                 self.scripts.clear();
                 ok()
             }
+            "EVAL" => {
+                self.scripts.insert(Digest::of(word(1).as_bytes()).to_string());
+                bulk(word(words.len() - 1))
+            }
+            "EVALSHA"
+                if self.scripts.contains(word(1))
+                    && words.len() > 3 + word(2).parse().unwrap_or(words.len()) =>
+            {
+                bulk(word(words.len() - 1))
+            }
             "EVALSHA" if self.scripts.contains(word(1)) => b":42\r\n".to_vec(),
             "EVALSHA" => error("NOSCRIPT No matching script. Please use EVAL."),
             "MONITOR" => ok(),

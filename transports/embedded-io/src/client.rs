@@ -490,7 +490,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         if self.flush() && self.wait_for_input(until) {
             self.read();
         }
-        until.is_some_and(|until| until <= self.clock.now()) && self.readable() != Some(true)
+        K::TICKS && until.is_some_and(|until| until <= self.clock.now()) && self.readable() != Some(true)
     }
 
     /// With deadlines: waits until there is something to be read. False if a deadline or the moment has passed first.
@@ -510,7 +510,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Whether there is something to be read; none if there is no stream, or it is not to be asked.
     fn readable(&mut self) -> Option<bool> {
-        let ready = self.ready.filter(|_| self.is_connected())?;
+        let ready = self.ready.filter(|_| K::TICKS && self.is_connected())?;
         Some(self.ask(ready))
     }
 
@@ -565,7 +565,9 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             Ok(count) => {
                 let now = self.clock.now();
                 self.session.engine.received(now, count);
-                self.session.engine.handle_timeout(now);
+                if K::TICKS {
+                    self.session.engine.handle_timeout(now);
+                }
                 count
             }
             Err(error) => {
@@ -579,7 +581,9 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     fn stopped(&mut self, kind: embedded_io::ErrorKind) -> bool {
         if matches!(kind, embedded_io::ErrorKind::TimedOut | embedded_io::ErrorKind::Interrupted) {
             let now = self.clock.now();
-            self.session.engine.handle_timeout(now);
+            if K::TICKS {
+                self.session.engine.handle_timeout(now);
+            }
         } else {
             self.broken(Some(kind));
         }

@@ -14,6 +14,9 @@ use redwire::time::Instant;
 /// assert!(clock.now() <= clock.now());
 /// ```
 pub trait Clock {
+    /// Whether it tells the time at all. What is needed for deadlines alone is not linked where it does not.
+    const TICKS: bool = true;
+
     /// The time since a start that the clock chooses. It never goes back.
     fn now(&mut self) -> Instant;
 
@@ -38,6 +41,8 @@ impl<F: FnMut() -> Instant> Clock for F {
 pub struct NoClock;
 
 impl Clock for NoClock {
+    const TICKS: bool = false;
+
     fn now(&mut self) -> Instant {
         Instant::from_micros(0)
     }

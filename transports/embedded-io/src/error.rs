@@ -91,14 +91,13 @@ pub enum ErrorKind {
 /// An error that the server gave as a reply: its code, and the beginning of its text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerError {
-    code: ErrorCode,
     text: heapless::Vec<u8, TEXT_CAPACITY, u8>,
 }
 
 impl ServerError {
     /// The code as a value to match on.
     pub fn code(&self) -> ErrorCode {
-        self.code
+        self.reply().code()
     }
 
     /// The first [`TEXT_CAPACITY`] bytes of the text as the server sent it, code included. It may hold any byte.
@@ -118,7 +117,7 @@ impl From<ErrorReply<'_>> for ServerError {
         let bytes = error.text();
         // It fits, since it was cut.
         let _ = text.extend_from_slice(bytes.get(..TEXT_CAPACITY).unwrap_or(bytes));
-        ServerError { code: error.code(), text }
+        ServerError { text }
     }
 }
 

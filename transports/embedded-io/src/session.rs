@@ -8,6 +8,9 @@ use redwire::time::Instant;
 use crate::messages::Messages;
 use crate::{Error, ErrorKind, Memory};
 
+/// Whether there can be messages at all.
+const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
+
 #[derive(Debug)]
 pub(crate) struct Session<'b, P> {
     pub(crate) engine: Connection<'b, P>,
@@ -93,7 +96,9 @@ impl<'b, P: Parser> Session<'b, P> {
                 | Event::Queued { ticket }
                 | Event::Chunk { ticket, .. }
                 | Event::ChunksEnd { ticket, .. } => answers(ticket),
-                Event::Subscription(confirmed) => confirmed.last && confirmed.ticket.is_some_and(answers),
+                Event::Subscription(confirmed) if SUBSCRIPTIONS => {
+                    confirmed.last && confirmed.ticket.is_some_and(answers)
+                }
                 Event::Skipped { ticket: Some(ticket), length } if answers(ticket) => {
                     return Some(Err(Error::new(ErrorKind::TooLarge(length)).executed(true)));
                 }
@@ -113,7 +118,7 @@ impl<'b, P: Parser> Session<'b, P> {
                     self.last_maybe_executed = failure.maybe_executed;
                     false
                 }
-                Event::Message(message) => {
+                Event::Message(message) if SUBSCRIPTIONS => {
                     let wanted = wanted == Wanted::Message;
                     if !wanted {
                         self.messages.push(&message);

@@ -33,7 +33,7 @@ async fn live(redis: &mut Redis<'_>) -> Result<String, Error> {
             Ok(b + 1)
         })
         .await?;
-    let answer: i64 = redis.script(&Script::new("return 42"), "k", 1).await?;
+    let answer: i64 = redis.script(&Script::new("return ARGV[1]"), "k", 42).await?;
     let mut upload = redis.upload(cmd("SET").arg("large"), 1000).await?;
     for _ in 0..10 {
         upload.append(&[b'x'; 100]).await?;

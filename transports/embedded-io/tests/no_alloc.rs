@@ -96,7 +96,7 @@ fn a_whole_life_without_an_allocation() {
             });
             assert_eq!((b, next.unwrap()), (2, 3));
             // A script, and values larger than the memory.
-            assert_eq!(redis.script::<_, _, i64>(&Script::new("return 42"), "k", 1).unwrap(), 42);
+            assert_eq!(redis.script::<_, _, i64>(&Script::new("return 42"), "k", 42).unwrap(), 42);
             let mut upload = redis.upload(cmd("SET").arg("uploaded"), 1000).unwrap();
             for _ in 0..10 {
                 upload.append(&[b'x'; 100]).unwrap();
@@ -174,7 +174,7 @@ async fn async_life(world: &World, config: Config<'static>) -> Result<(), Error>
     });
     assert_eq!((a, b, transaction.await?), (1, 2, 3));
     // A script, and values larger than the memory.
-    assert_eq!(redis.script::<_, _, i64>(&Script::new("return 42"), "k", 1).await?, 42);
+    assert_eq!(redis.script::<_, _, i64>(&Script::new("return ARGV[1]"), "k", 42).await?, 42);
     let mut upload = redis.upload(cmd("SET").arg("uploaded"), 1000).await?;
     for _ in 0..10 {
         upload.append(&[b'x'; 100]).await?;

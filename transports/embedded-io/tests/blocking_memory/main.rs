@@ -51,7 +51,7 @@ const LIFE: [Step; 17] = [
             })
             .map(text)
     },
-    |redis| redis.script(&Script::new("return 42"), "key", 1).map(|reply: i64| text(reply)),
+    |redis| redis.script(&Script::new("return 42"), "key", 42).map(|reply: i64| text(reply)),
     |redis| {
         let value = "0123456789".repeat(100);
         let mut upload = redis.upload(cmd("SET").arg("large"), value.len())?;

@@ -220,7 +220,7 @@ fn a_script_larger_than_the_transmit_buffer() {
     let world = World::new();
     let mut memory = Memory::sized();
     let mut redis = world.client(Config::default(), memory.memory());
-    assert_eq!(redis.script::<_, _, i64>(&script, "key", 1).unwrap(), 42);
+    assert_eq!(redis.script::<_, _, i64>(&script, "key", 42).unwrap(), 42);
     assert_eq!(redis.script::<_, _, i64>(&script, ["a", "b"], ()).unwrap(), 42);
     let loads = |world: &World| world.seen().iter().filter(|line| line.starts_with("SCRIPT LOAD")).count();
     assert_eq!(loads(&world), 1);

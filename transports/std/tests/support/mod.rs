@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "shared by tests of which not every one needs everything")]
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ pub struct Server {
     child: Child,
     directory: PathBuf,
     pub port: u16,
+    options: Vec<String>,
 }
 
 impl Server {
@@ -38,6 +39,12 @@ impl Server {
         let directory = std::env::temp_dir().join(format!("redwire-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let options = options.iter().map(ToString::to_string).collect();
+        let child = Self::spawn(&directory, port, &options);
+        Server { child, directory, port, options }.wait()
+    }
+
+    fn spawn(directory: &Path, port: u16, options: &Vec<String>) -> Child {
         let spawn = |program: &str| {
             Command::new(program)
                 .args([
@@ -52,29 +59,52 @@ impl Server {
                 ])
                 .args(["--unixsocket", "redis.sock", "--enable-debug-command", "yes"])
                 .args(options)
-                .current_dir(&directory)
+                .current_dir(directory)
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
         };
-        let child = spawn("redis-server").or_else(|_| spawn("valkey-server")).unwrap_or_else(|error| {
+        spawn("redis-server").or_else(|_| spawn("valkey-server")).unwrap_or_else(|error| {
             panic!("cannot start redis-server or valkey-server ({error}): apt-get install redis-server")
-        });
-        let mut server = Server { child, directory, port };
+        })
+    }
+
+    /// Waits until it accepts connections. None if it ends instead.
+    fn wait(mut self) -> Option<Self> {
         let patience = Instant::now() + Duration::from_secs(10);
         while Instant::now() < patience {
-            if server.child.try_wait().unwrap().is_some() {
+            if self.child.try_wait().unwrap().is_some() {
                 return None;
             }
             let there = |error: &Error| matches!(error.kind(), ErrorKind::Connect(_));
             // One that refuses us is there all the same.
-            let both = [server.tcp(), server.unix()];
+            let both = [self.tcp(), self.unix()];
             if both.iter().all(|config| !config.clone().client().ping().as_ref().is_err_and(there)) {
-                return Some(server);
+                return Some(self);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
         panic!("redis-server does not accept connections");
+    }
+
+    /// Ends it at once, as if it had crashed.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again behind `stop`, at the same places and empty.
+    pub fn start_again(&mut self) {
+        self.child = Self::spawn(&self.directory, self.port, &self.options);
+        let patience = Instant::now() + Duration::from_secs(10);
+        while self.client().ping().is_err() || self.unix().client().ping().is_err() {
+            assert!(Instant::now() < patience, "redis-server does not start again");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("redis.sock")
     }
 
     pub fn tcp(&self) -> ClientConfig {
@@ -83,11 +113,6 @@ impl Server {
 
     pub fn unix(&self) -> ClientConfig {
         ClientConfig::unix(self.socket().to_str().unwrap())
-    }
-
-    /// The path of its Unix domain socket.
-    pub fn socket(&self) -> PathBuf {
-        self.directory.join("redis.sock")
     }
 
     /// Every way to talk to it: TCP and Unix domain socket, RESP2 and RESP3.

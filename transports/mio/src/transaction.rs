@@ -1,0 +1,106 @@
+//! The commands of a transaction, gathered before any is sent.
+
+use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open};
+use redwire::connection::Misuse;
+use redwire::reply::FromReply;
+use redwire::resp::{ArgumentWriter, Frame, encode};
+
+/// The commands of a transaction, to be sent with [`Connection::transaction`](crate::Connection::transaction). They are
+/// methods of it ([`Commands`](redwire::command::Commands)), or values to [`add`](Self::add).
+///
+/// ```
+/// use redwire_mio::{Transaction, redwire::command::*};
+///
+/// let mut transfer = Transaction::new();
+/// transfer.decrby("alice", 5).incrby("bob", 5).add(set("last", "bob").ex(60));
+/// assert_eq!(transfer.len(), 3);
+/// ```
+#[derive(Default)]
+pub struct Transaction {
+    commands: Vec<Vec<u8>>,
+}
+
+impl Transaction {
+    /// One without commands.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a command with options, or one that no method knows.
+    pub fn add<C: Command>(&mut self, command: C) -> &mut Self {
+        self.commands.push(encode(&command));
+        self
+    }
+
+    /// How many commands there are.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// The bytes of all commands.
+    pub(crate) fn length(&self) -> usize {
+        self.commands.iter().map(Vec::len).sum()
+    }
+
+    /// Refuses commands that would end the transaction, so that those behind them would be executed apart.
+    pub(crate) fn check(&self) -> Result<(), Misuse> {
+        const ENDS: [&[u8]; 4] = [b"EXEC", b"DISCARD", b"RESET", b"QUIT"];
+        let ends = |command: &Vec<u8>| {
+            let name = Frame::accepted(command).elements().next().and_then(|name| name.text());
+            ENDS.iter().any(|end| name.is_some_and(|name| name.eq_ignore_ascii_case(end)))
+        };
+        match self.commands.iter().any(|command| command.is_empty()) {
+            true => Err(Misuse::Empty),
+            false if self.commands.iter().any(ends) => Err(Misuse::InTransaction),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn commands(&self) -> impl Iterator<Item = Encoded<'_>> {
+        self.commands.iter().map(|bytes| Encoded(bytes))
+    }
+}
+
+/// Without the commands: they may hold secrets.
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").field("commands", &self.commands.len()).finish()
+    }
+}
+
+impl Executor for &mut Transaction {
+    type Output<R> = Self;
+
+    fn run<C, R>(self, command: C) -> Self
+    where
+        C: Command<Reply = Fixed<R>>,
+        R: for<'a> FromReply<'a>,
+    {
+        self.add(command)
+    }
+}
+
+impl ExecutorAs<()> for &mut Transaction {
+    fn run_as<C>(self, command: C) -> Self
+    where
+        C: Command<Reply = Open>,
+    {
+        self.add(command)
+    }
+}
+
+/// A command that was encoded before.
+pub(crate) struct Encoded<'b>(pub(crate) &'b [u8]);
+
+impl Command for Encoded<'_> {
+    type Reply = Open;
+
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        Frame::accepted(self.0).elements().for_each(|word| out.bytes(word.text().unwrap_or_default()));
+    }
+}
