@@ -2,6 +2,7 @@
 //!
 //! - `make bench`: time and allocations of decoding and encoding (`bin/bench.rs`, `bin/allocations.rs`).
 //! - `make instructions`: instructions a reply under callgrind, with bars (`bin/instructions.rs`).
+//! - `make bench-embedded`: clients for devices. A workspace of its own, in `embedded/`.
 
 pub mod decode;
 pub mod encode;
