@@ -11,7 +11,9 @@ use redwire::command::{Commands, get};
 use redwire::connection::{Buffers, Config, Slot};
 use redwire::resp::{Level, Protocol};
 use redwire::storage::{Buffer, Storage};
-use redwire_embedded_io::{Client, Memory, NoClock};
+use redwire_embedded_io::{
+    AsyncClient, AsyncConnector, CancelSafe, Client, Clock, Connector, Memory, NoClock,
+};
 
 use super::server::{LARGE, Network, Server, Socket, Ticks, block_on};
 
@@ -39,7 +41,9 @@ pub struct EmbeddedClient {
 /// All clients, in the order of the tables; the last one is the floor.
 pub const CLIENTS: &[EmbeddedClient] = &[
     EmbeddedClient { name: "redwire, blocking, reply borrowed", run: blocking },
+    EmbeddedClient { name: "redwire, async, reply borrowed", run: concurrent },
     EmbeddedClient { name: "redwire, blocking, in pieces through 512 B", run: pieces },
+    EmbeddedClient { name: "redwire, async, in pieces through 512 B", run: concurrent_pieces },
     EmbeddedClient { name: "embedded-redis", run: peer },
     EmbeddedClient { name: "floor: the stream alone", run: floor },
 ];
@@ -80,26 +84,75 @@ pub(super) fn config() -> Config<'static> {
     Config::default().protocol(Protocol::Resp2)
 }
 
+/// A connected client of redwire.
+pub(super) fn connect<'b, K: Clock>(
+    server: &'b Server,
+    lent: &'b mut Lent,
+    config: Config<'b>,
+    clock: K,
+) -> Client<'b, impl Connector<Stream = Socket<'b>>, K> {
+    let mut redis = Client::new(|| server.connect(), config, lent.memory(), clock);
+    redis.connect().expect("the server answers");
+    redis
+}
+
+/// A connected async client of redwire.
+pub(super) fn connect_async<'b, K: Clock>(
+    server: &'b Server,
+    lent: &'b mut Lent,
+    config: Config<'b>,
+    clock: K,
+) -> AsyncClient<'b, impl AsyncConnector, K> {
+    let connector = CancelSafe(async || server.connect());
+    let mut redis = AsyncClient::new(connector, config, lent.memory(), clock);
+    block_on(server, redis.connect()).expect("the server answers");
+    redis
+}
+
 fn blocking(size: usize, body: Body<'_>) {
     let (server, mut lent) = (Server::new(size), Lent::new(size + SLACK));
-    let mut redis = Client::new(|| server.connect(), config(), lent.memory(), NoClock);
-    redis.connect().expect("the server answers");
+    let mut redis = connect(&server, &mut lent, config(), NoClock);
     body(&server, &mut || {
         let value: &[u8] = redis.get(LARGE).expect("the server answers");
         assert_eq!(black_box(value).len(), size);
     });
 }
 
+fn concurrent(size: usize, body: Body<'_>) {
+    let (server, mut lent) = (Server::new(size), Lent::new(size + SLACK));
+    let mut redis = connect_async(&server, &mut lent, config(), NoClock);
+    body(&server, &mut || {
+        let value: &[u8] = block_on(&server, redis.get(LARGE)).expect("the server answers");
+        assert_eq!(black_box(value).len(), size);
+    });
+}
+
 fn pieces(size: usize, body: Body<'_>) {
     let (server, mut lent) = (Server::new(size), Lent::new(PIECES));
-    let mut redis = Client::new(|| server.connect(), config(), lent.memory(), NoClock);
-    redis.connect().expect("the server answers");
+    let mut redis = connect(&server, &mut lent, config(), NoClock);
     body(&server, &mut || {
         let mut value = redis.download(get(LARGE)).expect("the server answers").expect("there is a value");
         let mut length = 0;
         while let Some(piece) = value.next().expect("the server answers") {
             length += black_box(piece).len();
         }
+        assert_eq!(length, size);
+    });
+}
+
+fn concurrent_pieces(size: usize, body: Body<'_>) {
+    let (server, mut lent) = (Server::new(size), Lent::new(PIECES));
+    let mut redis = connect_async(&server, &mut lent, config(), NoClock);
+    body(&server, &mut || {
+        let length = block_on(&server, async {
+            let value = redis.download(get(LARGE)).await.expect("the server answers");
+            let mut value = value.expect("there is a value");
+            let mut length = 0;
+            while let Some(piece) = value.next().await.expect("the server answers") {
+                length += black_box(piece).len();
+            }
+            length
+        });
         assert_eq!(length, size);
     });
 }

@@ -6,9 +6,9 @@ use embedded_time::duration::Extensions;
 use futures_util::future::{join, join_all};
 use redwire::command::Commands;
 use redwire::time::{Duration, Instant};
-use redwire_embedded_io::{Client, Error, NoClock};
+use redwire_embedded_io::{Error, NoClock};
 
-use super::clients::{Body, EmbeddedClient, Lent, config, connect_peer};
+use super::clients::{Body, EmbeddedClient, Lent, config, connect, connect_async, connect_peer};
 use super::server::{LARGE, Network, Server, Ticks, Traffic, block_on, cancel};
 
 /// The keys that are got; each holds its own name.
@@ -35,21 +35,35 @@ pub struct Joined {
 /// All of them, in the order of the table.
 pub const JOINED: &[Joined] = &[
     Joined { name: "redwire, blocking: `pipeline()`", calls: 2, run: pipeline::<2> },
+    Joined { name: "redwire, async: `pipeline()`", calls: 2, run: async_pipeline::<2> },
     Joined { name: "embedded-redis: `join`", calls: 2, run: peer_join },
     Joined { name: "redwire, blocking: `pipeline()`", calls: 10, run: pipeline::<10> },
+    Joined { name: "redwire, async: `pipeline()`", calls: 10, run: async_pipeline::<10> },
     Joined { name: "embedded-redis: `join_all`", calls: 10, run: peer_join_all },
 ];
 
 fn pipeline<const CALLS: usize>() -> Traffic {
     let (server, mut lent) = (Server::new(0), Lent::new(MEMORY));
-    let mut redis = Client::new(|| server.connect(), config(), lent.memory(), NoClock);
-    redis.connect().expect("the server answers");
+    let mut redis = connect(&server, &mut lent, config(), NoClock);
     server.traffic();
     let mut pipeline = redis.pipeline();
     for key in &KEYS[..CALLS] {
         pipeline.get(key);
     }
     let values: [String; CALLS] = pipeline.execute().expect("the server answers");
+    assert_eq!(values, KEYS[..CALLS]);
+    server.traffic()
+}
+
+fn async_pipeline<const CALLS: usize>() -> Traffic {
+    let (server, mut lent) = (Server::new(0), Lent::new(MEMORY));
+    let mut redis = connect_async(&server, &mut lent, config(), NoClock);
+    server.traffic();
+    let mut pipeline = redis.pipeline();
+    for key in &KEYS[..CALLS] {
+        pipeline.get(key);
+    }
+    let values: [String; CALLS] = block_on(&server, pipeline.execute()).expect("the server answers");
     assert_eq!(values, KEYS[..CALLS]);
     server.traffic()
 }
@@ -96,8 +110,10 @@ pub struct Happened {
 
 /// All of them, in the order of the table.
 pub const SITUATIONS: &[Situation] = &[
+    Situation { name: "cancelled: redwire, async", run: cancelled },
     Situation { name: "cancelled: embedded-redis", run: peer_cancelled },
     Situation { name: "timed out: redwire, blocking", run: timed_out },
+    Situation { name: "timed out: redwire, async", run: async_timed_out },
     Situation { name: "timed out: embedded-redis", run: peer_timed_out },
 ];
 
@@ -136,6 +152,17 @@ fn peer_value(reply: Result<Option<GetResponse>, CommandErrors>) -> Value {
     reply.and_then(|reply| reply.as_string()).ok_or("no value".to_owned())
 }
 
+fn cancelled() -> Happened {
+    let (server, mut lent) = (Server::new(0), Lent::new(MEMORY));
+    let mut redis = connect_async(&server, &mut lent, config(), NoClock);
+    server.hold(true);
+    cancel(&server, redis.get::<String>(KEYS[0]));
+    server.hold(false);
+    let second = block_on(&server, redis.get(KEYS[1]));
+    let third = block_on(&server, redis.get(KEYS[2]));
+    Happened::of(None, value(second), value(third))
+}
+
 fn peer_cancelled() -> Happened {
     let (server, clock) = (Server::new(0), Ticks::default());
     let network = Network(&server);
@@ -152,12 +179,24 @@ fn timed_out() -> Happened {
     let (server, mut lent, clock) = (Server::new(0), Lent::new(MEMORY), Ticks::default());
     let config = config().command_timeout(Duration::from_millis(TIMEOUT.into()));
     let now = || Instant::from_micros(clock.tick());
-    let mut redis = Client::new(|| server.connect(), config, lent.memory(), now).with_deadlines();
-    redis.connect().expect("the server answers");
+    let mut redis = connect(&server, &mut lent, config, now).with_deadlines();
     server.hold(true);
     let first = redis.get(KEYS[0]);
     server.hold(false);
     let (second, third) = (redis.get(KEYS[1]), redis.get(KEYS[2]));
+    Happened::of(Some(value(first)), value(second), value(third))
+}
+
+fn async_timed_out() -> Happened {
+    let (server, mut lent, clock) = (Server::new(0), Lent::new(MEMORY), Ticks::default());
+    let config = config().command_timeout(Duration::from_millis(TIMEOUT.into()));
+    let now = || Instant::from_micros(clock.tick());
+    let mut redis = connect_async(&server, &mut lent, config, now);
+    server.hold(true);
+    let first = block_on(&server, redis.get(KEYS[0]));
+    server.hold(false);
+    let second = block_on(&server, redis.get(KEYS[1]));
+    let third = block_on(&server, redis.get(KEYS[2]));
     Happened::of(Some(value(first)), value(second), value(third))
 }
 
@@ -175,8 +214,23 @@ fn peer_timed_out() -> Happened {
 
 /// A GET of a large value that is cancelled, ten GETs of small ones, and whatever the client has to tidy up. The closure
 /// does it all.
-pub const CANCELLED: &[EmbeddedClient] =
-    &[EmbeddedClient { name: "embedded-redis, with `close()` at the end", run: peer_cancelled_large }];
+pub const CANCELLED: &[EmbeddedClient] = &[
+    EmbeddedClient { name: "redwire, async", run: cancelled_large },
+    EmbeddedClient { name: "embedded-redis, with `close()` at the end", run: peer_cancelled_large },
+];
+
+fn cancelled_large(size: usize, body: Body<'_>) {
+    let (server, mut lent) = (Server::new(size), Lent::new(MEMORY));
+    let mut redis = connect_async(&server, &mut lent, config(), NoClock);
+    body(&server, &mut || {
+        server.hold(true);
+        cancel(&server, redis.get::<&[u8]>(LARGE));
+        server.hold(false);
+        for key in KEYS {
+            assert_eq!(value(block_on(&server, redis.get(key))), own(key));
+        }
+    });
+}
 
 fn peer_cancelled_large(size: usize, body: Body<'_>) {
     let (server, clock) = (Server::new(size), Ticks::default());
