@@ -1,8 +1,8 @@
 //! Commands that are sent together: what pipelines and transactions of both clients keep of them.
 
-use redwire::command::{self, Command};
+use redwire::command::{self, Arguments, Command};
 use redwire::connection::{Event, Ticket};
-use redwire::resp::{Frame, Parser};
+use redwire::resp::{ArgumentWriter, Frame, Parser};
 use redwire::time::Instant;
 
 use crate::replies::FromReplies;
@@ -128,6 +128,16 @@ fn discard<P: Parser>(session: &mut Session<'_, P>, now: Instant, first: Ticket)
     session.engine.discard_from(first);
 }
 
+/// Ends the watching of keys, if any is watched; nobody waits for the reply.
+pub(crate) fn unwatch<P: Parser>(session: &mut Session<'_, P>, now: Instant) {
+    if session.engine.is_watching() {
+        match session.engine.send(now, &command::unwatch()) {
+            Ok(ticket) => drop(session.engine.discard(ticket)),
+            Err(_) => session.engine.close(),
+        }
+    }
+}
+
 /// The replies of a batch, as they come.
 pub(crate) struct Collector<T: FromReplies> {
     first: Option<Ticket>,
@@ -210,5 +220,18 @@ impl<T: FromReplies> Collector<T> {
             (None, Some(replies)) => Ok(replies),
             (None, None) => Err(Error::new(ErrorKind::OutOfStep)),
         }
+    }
+}
+
+/// Arguments that are lent.
+pub(crate) struct Lent<'a, A>(pub(crate) &'a A);
+
+impl<A: Arguments> Arguments for Lent<'_, A> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        self.0.write_arguments(out);
+    }
+
+    fn count(&self) -> usize {
+        self.0.count()
     }
 }

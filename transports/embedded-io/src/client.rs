@@ -478,14 +478,14 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 }
 
 /// Whether a stream has only waited for too long.
-fn gave_up(kind: embedded_io::ErrorKind) -> bool {
+pub(crate) fn gave_up(kind: embedded_io::ErrorKind) -> bool {
     matches!(kind, embedded_io::ErrorKind::TimedOut | embedded_io::ErrorKind::Interrupted)
 }
 
 /// Shows the name alone: what is in the buffers is long, and may be secret.
 macro_rules! debug {
-    ($($name:ident)*) => {$(
-        impl<C: Connector, K: Clock, P: Parser> core::fmt::Debug for $name<'_, '_, C, K, P> {
+    ($connector:ident: $($name:ident)*) => {$(
+        impl<C: $connector, K: Clock, P: Parser> core::fmt::Debug for $name<'_, '_, C, K, P> {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.debug_struct(stringify!($name)).finish_non_exhaustive()
             }

@@ -38,7 +38,8 @@ where
     }
 }
 
-/// Gives the async client its streams.
+/// Gives the async client its streams. Any async closure that gives a `Result` with a stream is one, and so is a [`Line`];
+/// both for streams that may not be given up on the way, unless they are in a [`CancelSafe`].
 #[allow(async_fn_in_trait, reason = "executors for devices run tasks that do not move between threads")]
 pub trait AsyncConnector {
     /// A stream to the server.
@@ -46,9 +47,9 @@ pub trait AsyncConnector {
     /// Why there is none.
     type Error: Error;
 
-    /// Whether `read` and `write` of the stream may be given up on the way without losing or sending a byte ("side-effect-
-    /// free on cancel" in the words of `embedded-io-async`). A stream's documentation says so: those of sockets and of
-    /// buffered UARTs do, those that hand the caller's memory to a DMA controller do not.
+    /// Whether `read`, `write` and `flush` of the stream may be given up on the way without losing or sending a byte
+    /// ("side-effect-free on cancel" in the words of `embedded-io-async`). A stream's documentation says so: those of
+    /// sockets and of buffered UARTs do, those that hand the caller's memory to a DMA controller do not.
     ///
     /// If not, an async call that is dropped while a byte is on its way ends the connection, and the next call says so.
     const CANCEL_SAFE: bool;
@@ -59,9 +60,54 @@ pub trait AsyncConnector {
     /// The caller of the client gets the kind of it as [`ErrorKind::Connect`](crate::ErrorKind::Connect).
     async fn connect(&mut self) -> Result<Self::Stream, Self::Error>;
 
-    /// Takes a stream back that has ended, or that the client gives up.
+    /// Takes a stream back that has ended, or that the client gives up. Close it, so that the server notices.
     fn disconnect(&mut self, stream: Self::Stream) {
         drop(stream);
+    }
+}
+
+impl<F, S, E> AsyncConnector for F
+where
+    F: AsyncFnMut() -> Result<S, E>,
+    S: embedded_io_async::Read + embedded_io_async::Write,
+    E: Error,
+{
+    type Stream = S;
+    type Error = E;
+
+    const CANCEL_SAFE: bool = false;
+
+    async fn connect(&mut self) -> Result<S, E> {
+        self().await
+    }
+}
+
+/// A connector of which the caller knows that its streams are safe to be given up on the way
+/// ([`AsyncConnector::CANCEL_SAFE`]).
+///
+/// ```
+/// use embedded_io_adapters::tokio_1::FromTokio;
+/// use redwire_embedded_io::CancelSafe;
+/// use tokio::net::TcpStream;
+///
+/// let connector = CancelSafe(async || TcpStream::connect("127.0.0.1:6379").await.map(FromTokio::new));
+/// # let _ = connector;
+/// ```
+#[derive(Debug, Clone)]
+pub struct CancelSafe<C>(pub C);
+
+impl<C: AsyncConnector> AsyncConnector for CancelSafe<C> {
+    type Stream = C::Stream;
+    type Error = C::Error;
+
+    const CANCEL_SAFE: bool = true;
+
+    async fn connect(&mut self) -> Result<C::Stream, C::Error> {
+        self.0.connect().await
+    }
+
+    fn disconnect(&mut self, stream: C::Stream) {
+        self.0.disconnect(stream);
     }
 }
 
@@ -110,6 +156,21 @@ impl<S: Read + Write> Connector for Line<S> {
     type Error = InUse;
 
     fn connect(&mut self) -> Result<S, InUse> {
+        self.stream.take().ok_or(InUse)
+    }
+
+    fn disconnect(&mut self, stream: S) {
+        self.stream = Some(stream);
+    }
+}
+
+impl<S: embedded_io_async::Read + embedded_io_async::Write> AsyncConnector for Line<S> {
+    type Stream = S;
+    type Error = InUse;
+
+    const CANCEL_SAFE: bool = false;
+
+    async fn connect(&mut self) -> Result<S, InUse> {
         self.stream.take().ok_or(InUse)
     }
 

@@ -4,6 +4,11 @@
 #![warn(unreachable_pub)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod async_call;
+mod async_client;
+mod async_io;
+mod async_pipeline;
+mod async_transfer;
 mod batch;
 mod buffers;
 mod client;
@@ -16,10 +21,14 @@ mod replies;
 mod session;
 mod transfer;
 
+pub use async_call::Call;
+pub use async_client::AsyncClient;
+pub use async_pipeline::{AsyncPipeline, AsyncQueue, AsyncTransaction};
+pub use async_transfer::{AsyncDownload, AsyncUpload};
 pub use buffers::{Memory, StaticBuffers};
 pub use client::Client;
 pub use clock::{Clock, NoClock};
-pub use connector::{AsyncConnector, Connector, InUse, Line};
+pub use connector::{AsyncConnector, CancelSafe, Connector, InUse, Line};
 pub use error::{Error, ErrorKind, ServerError, TEXT_CAPACITY};
 pub use pipeline::{Pipeline, Queue, Transaction};
 pub use redwire;
@@ -32,7 +41,8 @@ pub use transfer::{Download, Upload};
 /// The functions of [`redwire::command`] come with it, for commands with options: `set("key", "value").ex(60)`.
 pub mod prelude {
     pub use crate::{
-        Client, Clock, Connector, Duration, Error, ErrorKind, Instant, Line, Memory, NoClock, StaticBuffers,
+        AsyncClient, AsyncConnector, CancelSafe, Client, Clock, Connector, Duration, Error, ErrorKind, Instant,
+        Line, Memory, NoClock, StaticBuffers,
     };
     pub use redwire::command::*;
     pub use redwire::connection::{Config, Message};

@@ -3,9 +3,9 @@
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
 use redwire::connection::Misuse;
 use redwire::reply::FromReply;
-use redwire::resp::{ArgumentWriter, Parser};
+use redwire::resp::Parser;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Lent};
 use crate::replies::FromReplies;
 use crate::session::Wanted;
 use crate::{Client, Clock, Connector, Error, ErrorKind};
@@ -117,19 +117,6 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             }
         }
         collector.finish()
-    }
-}
-
-/// Arguments that are lent.
-struct Lent<'a, A>(&'a A);
-
-impl<A: Arguments> Arguments for Lent<'_, A> {
-    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        self.0.write_arguments(out);
-    }
-
-    fn count(&self) -> usize {
-        self.0.count()
     }
 }
 
@@ -270,9 +257,10 @@ impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
     }
 }
 
+/// Chains: a command that is called as a method is added.
 macro_rules! executors {
-    ($($name:ident)*) => {$(
-        impl<C: Connector, K: Clock, P: Parser> Executor for &mut $name<'_, '_, C, K, P> {
+    ($connector:ident: $($name:ident)*) => {$(
+        impl<C: $connector, K: Clock, P: Parser> Executor for &mut $name<'_, '_, C, K, P> {
             type Output<R> = Self;
 
             fn run<T, R>(self, command: T) -> Self
@@ -284,7 +272,7 @@ macro_rules! executors {
             }
         }
 
-        impl<C: Connector, K: Clock, P: Parser> ExecutorAs<()> for &mut $name<'_, '_, C, K, P> {
+        impl<C: $connector, K: Clock, P: Parser> ExecutorAs<()> for &mut $name<'_, '_, C, K, P> {
             fn run_as<T>(self, command: T) -> Self
             where
                 T: Command<Reply = Open>,
@@ -295,7 +283,9 @@ macro_rules! executors {
     )*};
 }
 
-executors!(Pipeline Queue);
+pub(crate) use executors;
+
+executors!(Connector: Pipeline Queue);
 
 impl<C: Connector, K: Clock, P: Parser> Executor for &mut Transaction<'_, '_, C, K, P> {
     type Output<R> = Result<R, Error>;
@@ -324,4 +314,4 @@ where
     }
 }
 
-crate::client::debug!(Pipeline Transaction Queue);
+crate::client::debug!(Connector: Pipeline Transaction Queue);

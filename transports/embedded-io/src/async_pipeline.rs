@@ -1,0 +1,318 @@
+//! Commands of the async client that are sent together, and whose replies are read together.
+
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
+use redwire::connection::Misuse;
+use redwire::reply::FromReply;
+use redwire::resp::Parser;
+
+use crate::batch::{Batch, Collector, Lent, unwatch};
+use crate::replies::FromReplies;
+use crate::session::Wanted;
+use crate::{AsyncClient, AsyncConnector, Call, Clock, Error, ErrorKind};
+
+impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
+    /// A pipeline: commands that are sent together, and whose replies are read together. All of them have to fit into the
+    /// transmit buffer, and into the table of commands in flight.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<(), Error> {
+    /// let (hits, _, name): (i64, bool, Option<heapless::String<16>>) =
+    ///     redis.pipeline().incr("hits").expire("hits", 60).get("name").execute().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pipeline(&mut self) -> AsyncPipeline<'_, 'b, C, K, P> {
+        AsyncPipeline { client: self, batch: Batch::default() }
+    }
+
+    /// A pipeline that is a transaction: its commands are executed all at once, with none of others in between, or, when
+    /// one is refused while it is queued, not at all.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<(), Error> {
+    /// let (boots, _): (i64, ()) = redis.atomic().incr("boots").lpush("log", "booted").execute().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn atomic(&mut self) -> AsyncPipeline<'_, 'b, C, K, P> {
+        let mut pipeline = self.pipeline();
+        pipeline.client.begin(&mut pipeline.batch);
+        pipeline
+    }
+
+    /// Reads, then writes, as if nobody else did in between: runs `body` while `keys` are watched, and again when one of
+    /// them has changed before the transaction was executed.
+    ///
+    /// Commands on the transaction run at once. Those on its [`multi`](AsyncTransaction::multi) are queued, and executed
+    /// when `body` returns `Ok`.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<(), Error> {
+    /// let next = redis
+    ///     .transaction(["seq"], async |tx| {
+    ///         let next = tx.get::<Option<u64>>("seq").await?.unwrap_or(0) + 1;
+    ///         tx.multi().set("seq", next);
+    ///         Ok(next)
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// That of `body`, after which nothing is executed and no key is watched; the same holds when this is dropped before
+    /// EXEC was sent. When the connection is lost, `body` is not run again of itself, and [`Error::maybe_executed`] says
+    /// whether the transaction may have been executed.
+    pub async fn transaction<A: Arguments, T>(
+        &mut self,
+        keys: A,
+        mut body: impl AsyncFnMut(&mut AsyncTransaction<'_, 'b, C, K, P>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        loop {
+            let mut transaction = AsyncTransaction { client: self, batch: Batch::default(), executed: false };
+            transaction.begin(&keys).await?;
+            let result = body(&mut transaction).await;
+            match transaction.finish(result).await {
+                Err(Error { kind: ErrorKind::Conflict, .. }) => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn add<T: Command>(&mut self, batch: &mut Batch, command: &T) {
+        self.begin_batch(batch);
+        let now = self.now();
+        batch.add(&mut self.session, now, command);
+    }
+
+    /// Begins a transaction.
+    fn begin(&mut self, batch: &mut Batch) {
+        self.begin_batch(batch);
+        let now = self.now();
+        batch.begin(&mut self.session, now);
+    }
+
+    /// Makes sure that there is a connection before the first command is queued.
+    fn begin_batch(&mut self, batch: &mut Batch) {
+        if batch.is_empty()
+            && let Err(error) = self.prepare()
+        {
+            batch.fail(error);
+        }
+    }
+
+    fn give_up(&mut self, batch: &mut Batch) {
+        let now = self.now();
+        batch.give_up(&mut self.session, now);
+    }
+
+    /// Writes a batch and reads its replies.
+    async fn run<T: FromReplies>(&mut self, batch: &mut Batch) -> Result<T, Error> {
+        let now = self.now();
+        let mut collector = batch.close::<P, T>(&mut self.session, now)?;
+        let due = Due { client: self, collector: &mut collector };
+        while !due.collector.is_complete() {
+            match due.client.wait(Wanted::AnyAnswer, None).await {
+                Ok(_) => due.collector.take(&due.client.session),
+                // It was skipped; the others follow.
+                Err(error) if matches!(error.kind, ErrorKind::TooLarge(_)) => due.collector.skip(error),
+                Err(error) => return Err(error),
+            }
+        }
+        drop(due);
+        collector.finish()
+    }
+}
+
+/// The replies of a batch that are still to come; dropped, they are discarded.
+struct Due<'d, 'b, C: AsyncConnector, K: Clock, P: Parser, T: FromReplies> {
+    client: &'d mut AsyncClient<'b, C, K, P>,
+    collector: &'d mut Collector<T>,
+}
+
+impl<C: AsyncConnector, K: Clock, P: Parser, T: FromReplies> Drop for Due<'_, '_, C, K, P, T> {
+    fn drop(&mut self) {
+        let now = self.client.now();
+        self.collector.give_up(&mut self.client.session, now);
+    }
+}
+
+/// Commands that are sent together when [`execute`](Self::execute) is called, from [`AsyncClient::pipeline`] and
+/// [`AsyncClient::atomic`].
+///
+/// Each is encoded where it will be sent from, and takes no other memory. To drop the pipeline is to take all of them
+/// back.
+#[must_use = "a pipeline sends nothing until it is executed"]
+pub struct AsyncPipeline<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
+    client: &'c mut AsyncClient<'b, C, K, P>,
+    batch: Batch,
+}
+
+impl<C: AsyncConnector, K: Clock, P: Parser> AsyncPipeline<'_, '_, C, K, P> {
+    /// Adds a command with options, or one that no method knows.
+    pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
+        self.client.add(&mut self.batch, &command);
+        self
+    }
+
+    /// How many commands are queued.
+    pub fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Whether no command is queued.
+    pub fn is_empty(&self) -> bool {
+        self.batch.len() == 0
+    }
+
+    /// Sends the commands, reads all replies, and gives them as a `T`: a tuple with a type for each reply, an array or
+    /// `heapless::Vec` with one type for all, or `()` when it is enough that no command failed.
+    ///
+    /// The pipeline is empty afterwards. An empty one sends nothing. Dropped on the way, the replies are discarded; what
+    /// was sent is executed.
+    ///
+    /// # Errors
+    /// The first error among the replies, unless `T` takes it as a value: the other commands have been executed all the
+    /// same, and [`Error::position`] tells which it was. In an atomic pipeline of which a command is refused while it is
+    /// queued, nothing is executed: that is of kind [`ErrorKind::Aborted`]. When the number of commands is not that of the
+    /// types, or one did not fit, nothing is sent.
+    pub async fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
+        self.client.run(&mut self.batch).await
+    }
+}
+
+impl<C: AsyncConnector, K: Clock, P: Parser> Drop for AsyncPipeline<'_, '_, C, K, P> {
+    fn drop(&mut self) {
+        self.client.give_up(&mut self.batch);
+    }
+}
+
+/// What [`AsyncClient::transaction`] hands to its closure: a connection on which keys are watched.
+///
+/// Commands on it run at once, to read what the transaction depends on. Commands on its [`multi`](Self::multi) are queued.
+pub struct AsyncTransaction<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
+    client: &'c mut AsyncClient<'b, C, K, P>,
+    batch: Batch,
+    executed: bool,
+}
+
+impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncTransaction<'_, 'b, C, K, P> {
+    /// Watches the keys.
+    async fn begin<A: Arguments>(&mut self, keys: &A) -> Result<(), Error> {
+        if keys.count() > 0 { self.execute(command::watch(Lent(keys))).await } else { self.client.prepare() }
+    }
+
+    /// Runs a command at once, and reads its reply.
+    ///
+    /// # Errors
+    /// As [`AsyncClient::execute`]; behind [`multi`](Self::multi) of kind [`ErrorKind::Misuse`].
+    pub async fn execute<'c, T, R>(&'c mut self, command: T) -> Result<R, Error>
+    where
+        T: Command,
+        T::Reply: Gives<R>,
+        R: FromReply<'c>,
+    {
+        self.reading()?.execute(command).await
+    }
+
+    /// The client, as long as nothing is queued.
+    fn reading(&mut self) -> Result<&mut AsyncClient<'b, C, K, P>, Error> {
+        if self.batch.is_empty() {
+            Ok(self.client)
+        } else {
+            Err(Error::new(ErrorKind::Misuse(Misuse::InTransaction)))
+        }
+    }
+
+    /// Where commands are queued to be executed all at once, if no watched key has changed by then.
+    pub fn multi(&mut self) -> AsyncQueue<'_, 'b, C, K, P> {
+        if self.executed {
+            self.batch.fail(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        }
+        self.client.begin(&mut self.batch);
+        AsyncQueue { client: self.client, batch: &mut self.batch, executed: &mut self.executed }
+    }
+
+    /// Executes what is queued, if all went well.
+    async fn finish<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
+        let value = result?;
+        if !self.batch.is_untouched() {
+            self.client.run::<()>(&mut self.batch).await?;
+        }
+        Ok(value)
+    }
+}
+
+impl<C: AsyncConnector, K: Clock, P: Parser> Drop for AsyncTransaction<'_, '_, C, K, P> {
+    fn drop(&mut self) {
+        self.client.give_up(&mut self.batch);
+        let now = self.client.now();
+        unwatch(&mut self.client.session, now);
+    }
+}
+
+/// The commands of a transaction, to be executed all at once if no watched key has changed.
+pub struct AsyncQueue<'t, 'b, C: AsyncConnector, K: Clock, P: Parser> {
+    client: &'t mut AsyncClient<'b, C, K, P>,
+    batch: &'t mut Batch,
+    executed: &'t mut bool,
+}
+
+impl<C: AsyncConnector, K: Clock, P: Parser> AsyncQueue<'_, '_, C, K, P> {
+    /// Adds a command with options, or one that no method knows.
+    pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
+        self.client.add(self.batch, &command);
+        self
+    }
+
+    /// Executes the commands, and gives their replies as [`AsyncPipeline::execute`] does.
+    ///
+    /// Hand the error on when it fails: one of kind [`ErrorKind::Conflict`] makes [`AsyncClient::transaction`] start over.
+    ///
+    /// # Errors
+    /// As [`AsyncPipeline::execute`].
+    pub async fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
+        *self.executed = true;
+        self.client.run(self.batch).await
+    }
+}
+
+crate::pipeline::executors!(AsyncConnector: AsyncPipeline AsyncQueue);
+
+impl<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> Executor for &'c mut AsyncTransaction<'_, 'b, C, K, P> {
+    type Output<R> = Call<'c, 'b, C, K, P, R>;
+
+    fn run<T, R>(self, command: T) -> Self::Output<R>
+    where
+        T: Command<Reply = Fixed<R>>,
+        R: for<'a> FromReply<'a>,
+    {
+        match self.reading() {
+            Ok(client) => Call::new(client, &command),
+            Err(error) => Call::failed(error),
+        }
+    }
+}
+
+impl<'c, C, K, P, R> ExecutorAs<R> for &'c mut AsyncTransaction<'_, '_, C, K, P>
+where
+    C: AsyncConnector,
+    K: Clock,
+    P: Parser,
+    R: FromReply<'c>,
+{
+    fn run_as<T>(self, command: T) -> Self::Output<R>
+    where
+        T: Command<Reply = Open>,
+    {
+        match self.reading() {
+            Ok(client) => Call::new(client, &command),
+            Err(error) => Call::failed(error),
+        }
+    }
+}
+
+crate::client::debug!(AsyncConnector: AsyncPipeline AsyncTransaction AsyncQueue);
