@@ -218,17 +218,16 @@ fn weight() {
     println!("| crate | crates besides it | commands with a function or type of their own |");
     println!("|---|---:|---:|");
     for (name, requirement, commands) in crates {
-        let crates = dependencies(name, &requirement);
-        if let Err(error) = &crates {
-            eprintln!("cargo tree does not run: {error}");
-        }
-        println!(
-            "| {name} | {} | {} |",
-            crates.map_or(String::new(), |crates| crates.to_string()),
-            commands
-                .and_then(|folder| typed_commands(&folder).ok())
-                .map_or(String::new(), |commands| commands.to_string()),
-        );
+        let (name, crates) = match dependencies(name, &requirement) {
+            Ok((name, crates)) => (name, crates.to_string()),
+            Err(error) => {
+                eprintln!("cargo tree does not run: {error}");
+                (name.to_owned(), String::new())
+            }
+        };
+        let commands = commands.and_then(|folder| typed_commands(&folder).ok());
+        let commands = commands.map_or(String::new(), |commands| commands.to_string());
+        println!("| {name} | {crates} | {commands} |");
     }
 }
 
@@ -236,8 +235,8 @@ fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// How many crates a program needs for that one, besides it.
-fn dependencies(name: &str, requirement: &str) -> io::Result<usize> {
+/// That crate with its version, and how many others a program needs for it.
+fn dependencies(name: &str, requirement: &str) -> io::Result<(String, usize)> {
     let program = env::temp_dir().join(format!("redwire-embedded-{}", process::id()));
     fs::create_dir_all(program.join("src"))?;
     fs::write(program.join("src/lib.rs"), "")?;
@@ -258,13 +257,12 @@ fn dependencies(name: &str, requirement: &str) -> io::Result<usize> {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
     let tree = String::from_utf8_lossy(&output.stdout).into_owned();
-    let crates: BTreeSet<Vec<&str>> = tree
-        .lines()
-        .map(|line| line.split(' ').take(2).collect())
-        .filter(|line: &Vec<_>| line.len() == 2)
-        .collect();
-    // The program and the crate itself are in it.
-    Ok(crates.len() - 2)
+    let name_and_version = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    // The program, the crate, and what it needs.
+    let crates: Vec<String> = tree.lines().filter(|line| !line.is_empty()).map(name_and_version).collect();
+    let named = crates.get(1).cloned().unwrap_or_default();
+    let others: BTreeSet<String> = crates.into_iter().skip(2).collect();
+    Ok((named, others.len()))
 }
 
 /// Where the source of a crate is.
