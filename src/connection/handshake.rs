@@ -191,6 +191,11 @@ impl<P: Parser> Connection<'_, P> {
                 }
             }
         }
+        // Those behind HELLO are answered with OK, or not by this server.
+        if step != Step::Hello && error.is_none() && frame.is_some_and(|frame| frame.text() != Some(b"OK")) {
+            self.die(Death::OutOfStep);
+            return None;
+        }
         match step {
             Step::Hello => {
                 // A skipped reply that is no error is the map with a list of modules.

@@ -135,8 +135,14 @@ impl<P: Parser> Connection<'_, P> {
         {
             return misuse(Misuse::NotAlone);
         }
-        if open.is_some() && !(settled && verb == Verb::Ordinary && answer != Answer::Nothing) {
-            return misuse(Misuse::NotInPieces);
+        if open.is_some() {
+            // What the last argument of CLIENT REPLY is has to be known.
+            let plain = matches!(verb, Verb::Ordinary | Verb::ScriptLoad)
+                && !name.is_empty()
+                && !name.eq_ignore_ascii_case(b"CLIENT");
+            if !(settled && plain && answer != Answer::Nothing) {
+                return misuse(Misuse::NotInPieces);
+            }
         }
         slot.verb = verb;
         slot.start = self.queued;
@@ -240,16 +246,36 @@ impl<P: Parser> Connection<'_, P> {
         true
     }
 
-    /// Like [`discard`](Self::discard), for a command and all that were sent after it: a pipeline that is given up. Of a
-    /// transaction it takes back neither MULTI nor what stands behind it; end it with DISCARD.
+    /// Like [`discard`](Self::discard), for a command and all that were sent after it: a pipeline that is given up. A
+    /// transaction that begins with it is taken back as long as EXEC was not sent and nothing of it was handed out;
+    /// otherwise MULTI and what stands behind it stay: end it with DISCARD.
     pub fn discard_from(&mut self, ticket: Ticket) {
         let Some(position) = self.in_flight.position(ticket) else { return };
+        self.withdraw_transaction(position);
         let mut expired = 0;
         self.withdraw(position, |slot| {
             expired += usize::from(core::mem::take(&mut slot.expired));
             true
         });
         self.expired -= expired;
+    }
+
+    /// Takes back MULTI at `position` and all behind it, if that is an open transaction of which nothing was handed out.
+    fn withdraw_transaction(&mut self, position: usize) {
+        let Some(&multi) = self.in_flight.get(position) else { return };
+        if multi.verb != Verb::Multi || self.mode != Mode::Transaction || self.was_handed_out(multi.start) {
+            return;
+        }
+        // Commands that wait to be queued have changed nothing yet.
+        for position in position..self.in_flight.len() {
+            if let Some(slot) = self.in_flight.get_mut(position) {
+                slot.void = true;
+            }
+        }
+        let removed = self.queued.wrapping_sub(multi.start) as usize;
+        self.transmit.truncate(self.transmit.len().saturating_sub(removed));
+        self.queued = multi.start;
+        self.mode = Mode::Ready;
     }
 
     /// Whether a reply to the command is still to come and somebody waits for it.

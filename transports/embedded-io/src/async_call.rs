@@ -87,6 +87,13 @@ impl<C: AsyncConnector, K: Clock, P: Parser, R> core::fmt::Debug for Call<'_, '_
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<C: AsyncConnector, K: Clock, P: Parser, R> defmt::Format for Call<'_, '_, C, K, P, R> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Call {{ .. }}");
+    }
+}
+
 impl<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> Executor for &'c mut AsyncClient<'b, C, K, P> {
     type Output<R> = Call<'c, 'b, C, K, P, R>;
 

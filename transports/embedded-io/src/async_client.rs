@@ -96,15 +96,22 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # Errors
     /// [`Error`]: there is no stream to be had, or the server refuses.
     pub async fn connect(&mut self) -> Result<(), Error> {
-        if self.prepare().is_ok() {
+        // A connection that has ended while nobody looked makes room for the next.
+        if self.prepare().is_err() {
+            let stream = self
+                .connector
+                .connect()
+                .await
+                .map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
+            self.stream = Some(stream);
+            let now = self.clock.now();
+            self.session.connected(now)?;
+        }
+        let greeting = Greeting { client: self };
+        // Behind RESET the same connection is greeted anew.
+        if greeting.client.session.engine.is_ready() {
             return Ok(());
         }
-        let stream =
-            self.connector.connect().await.map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
-        self.stream = Some(stream);
-        let now = self.clock.now();
-        let greeting = Greeting { client: self };
-        greeting.client.session.connected(now)?;
         greeting.client.wait(Wanted::Connected, None).await.map(drop)
     }
 
@@ -422,6 +429,13 @@ impl<C: AsyncConnector, K: Clock, P: Parser> Drop for Greeting<'_, '_, C, K, P> 
         if !self.client.session.engine.is_ready() {
             self.client.disconnect();
         }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<C: AsyncConnector, K, P: Parser> defmt::Format for AsyncClient<'_, C, K, P> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "AsyncClient {{ mode: {}, .. }}", self.session.engine.mode());
     }
 }
 

@@ -8,16 +8,15 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use embedded_io_async::{Error as _, Read, ReadReady, Write};
-use redwire::connection::{SendError, TimeoutReason};
+use redwire::connection::{Capacity, SendError, TimeoutReason};
 use redwire::resp::Parser;
 use redwire::time::Instant;
 
-use crate::client::gave_up;
 use crate::session::Wanted;
 use crate::{AsyncClient, AsyncConnector, Clock, Error};
 
 /// How often something is read at once without waiting, before other tasks have their turn.
-const READS_AT_ONCE: usize = 16;
+const READS_AT_ONCE: usize = 64;
 
 impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
     /// Waits for an event until a moment; false if it has not come by then.
@@ -35,15 +34,14 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
         }
     }
 
-    /// Works through what has come, up to the event that is wanted. None: more has to come first.
+    /// Works through what has come, up to the event that is wanted. None: more has to come first. A connection that is over
+    /// gives its stream back.
     pub(crate) fn take(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
         let found = self.session.take(wanted);
-        if matches!(found, Some(Err(_))) {
-            if self.session.engine.is_idle() {
-                self.let_go();
-            } else if self.mid_io {
-                self.disconnect();
-            }
+        if self.session.engine.is_idle() {
+            self.let_go();
+        } else if self.mid_io && matches!(found, Some(Err(_))) {
+            self.disconnect();
         }
         found
     }
@@ -87,38 +85,43 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
         self.take(wanted)
     }
 
-    /// A command found no room: waits for the replies that are due, which nobody waits for, until there is some.
+    /// A command found no room: writes what waits to be written, or waits for the replies that are due, which nobody waits
+    /// for, if that helps.
+    ///
+    /// # Errors
+    /// It does not help, or the connection is over.
     pub(crate) async fn make_room(&mut self, error: SendError) -> Result<(), Error> {
-        if !matches!(error, SendError::Capacity(_)) || self.session.engine.in_flight() == 0 {
-            return Err(error.into());
+        let SendError::Capacity(capacity) = error else { return Err(error.into()) };
+        match capacity {
+            Capacity::Transmit { .. } if self.session.engine.poll_transmit().is_some() => {
+                self.flush().await;
+            }
+            Capacity::InFlight if self.session.engine.in_flight() > 0 => {
+                self.turn(None).await;
+            }
+            _ => return Err(error.into()),
         }
-        self.turn(None).await;
         self.take(Wanted::Nothing).unwrap_or(Ok(()))
     }
 
-    /// Writes what is to be written, then reads once. False if a deadline passed first.
+    /// Writes what is to be written, then reads once. False if a deadline passed first, or the stream gave up.
     async fn turn(&mut self, until: Option<Instant>) -> bool {
-        if self.mid_io {
-            // A deadline has ended the reading on the way.
-            self.session.engine.close();
-            return true;
-        }
         let due = self.due(until);
         let done = self.write(due).await && self.read(due).await;
-        let now = self.clock.now();
-        self.session.engine.handle_timeout(now);
+        self.look_at_the_clock();
         done
     }
 
-    /// Writes all that is to be written. False if a deadline of the engine's passed first.
-    pub(crate) async fn flush(&mut self) -> bool {
+    /// Writes all that is to be written, unless a deadline passes first, or the stream gives up.
+    pub(crate) async fn flush(&mut self) {
         let due = self.due(None);
-        let done = self.write(due).await;
-        if !done {
-            let now = self.clock.now();
-            self.session.engine.handle_timeout(now);
-        }
-        done
+        self.write(due).await;
+        self.look_at_the_clock();
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let now = self.clock.now();
+        self.session.engine.handle_timeout(now);
     }
 
     /// When to look at the clock: at a moment, and when the engine has to know of the time. A stream that must not be given
@@ -137,9 +140,8 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
 
     async fn write(&mut self, due: Option<Instant>) -> bool {
         loop {
-            let Some(stream) = &mut self.stream else {
-                self.session.broken(None);
-                return true;
+            let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else {
+                return self.broken(None);
             };
             let bytes = self.session.engine.poll_transmit();
             if bytes.is_none() && !self.unflushed {
@@ -147,47 +149,53 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
             }
             self.mid_io = !C::CANCEL_SAFE;
             let result = match bytes {
-                Some(bytes) => within(&mut self.clock, due, stream.write(bytes)).await.map(|r| r.map(Some)),
-                None => within(&mut self.clock, due, stream.flush()).await.map(|r| r.map(|()| None)),
+                Some(bytes) => within(&mut self.clock, due, stream.write(bytes)).await,
+                None => within(&mut self.clock, due, stream.flush()).await.map(|done| done.map(|()| 0)),
             };
+            let flushed = bytes.is_none();
             let Some(result) = result else { return false };
             self.mid_io = false;
             match result {
-                Ok(Some(0)) => {
-                    self.session.broken(Some(embedded_io::ErrorKind::WriteZero));
-                    return true;
-                }
-                Ok(Some(count)) => {
+                Ok(_) if flushed => self.unflushed = false,
+                Ok(0) => return self.broken(Some(embedded_io::ErrorKind::WriteZero)),
+                Ok(count) => {
                     self.session.engine.transmitted(count);
                     self.unflushed = true;
                 }
-                Ok(None) => self.unflushed = false,
-                Err(error) if gave_up(error.kind()) => return false,
-                Err(error) => {
-                    self.session.broken(Some(error.kind()));
-                    return true;
-                }
+                Err(error) => return self.stopped(error.kind()),
             }
         }
     }
 
     async fn read(&mut self, due: Option<Instant>) -> bool {
-        let Some(stream) = &mut self.stream else {
-            self.session.broken(None);
-            return true;
-        };
+        let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else { return self.broken(None) };
         self.mid_io = !C::CANCEL_SAFE;
         let reading = stream.read(self.session.engine.receive_buffer());
         let Some(result) = within(&mut self.clock, due, reading).await else { return false };
         self.mid_io = false;
         match result {
-            Ok(0) => self.session.broken(None),
+            Ok(0) => self.broken(None),
             Ok(count) => {
                 let now = self.clock.now();
                 self.session.engine.received(now, count);
+                true
             }
-            Err(error) if gave_up(error.kind()) => return false,
-            Err(error) => self.session.broken(Some(error.kind())),
+            Err(error) => self.stopped(error.kind()),
+        }
+    }
+
+    /// A stream has failed. False if it only gave up.
+    fn stopped(&mut self, kind: embedded_io::ErrorKind) -> bool {
+        use embedded_io::ErrorKind::{Interrupted, TimedOut};
+        !matches!(kind, Interrupted | TimedOut) && self.broken(Some(kind))
+    }
+
+    /// The stream has ended, with what it said, or it is not known what went over it. True: there is something to be taken.
+    fn broken(&mut self, kind: Option<embedded_io::ErrorKind>) -> bool {
+        if self.mid_io {
+            self.session.engine.close();
+        } else {
+            self.session.broken(kind);
         }
         true
     }

@@ -5,7 +5,7 @@ use redwire::connection::Misuse;
 use redwire::reply::FromReply;
 use redwire::resp::Parser;
 
-use crate::batch::{Batch, Collector, Lent, unwatch};
+use crate::batch::{Batch, Collector, Lent, State, unwatch};
 use crate::replies::FromReplies;
 use crate::session::Wanted;
 use crate::{AsyncClient, AsyncConnector, Call, Clock, Error, ErrorKind};
@@ -23,7 +23,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # }
     /// ```
     pub fn pipeline(&mut self) -> AsyncPipeline<'_, 'b, C, K, P> {
-        AsyncPipeline { client: self, batch: Batch::default() }
+        AsyncPipeline { client: self, batch: Batch::default(), atomic: false }
     }
 
     /// A pipeline that is a transaction: its commands are executed all at once, with none of others in between, or, when
@@ -37,9 +37,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # }
     /// ```
     pub fn atomic(&mut self) -> AsyncPipeline<'_, 'b, C, K, P> {
-        let mut pipeline = self.pipeline();
-        pipeline.client.begin(&mut pipeline.batch);
-        pipeline
+        AsyncPipeline { client: self, batch: Batch::default(), atomic: true }
     }
 
     /// Reads, then writes, as if nobody else did in between: runs `body` while `keys` are watched, and again when one of
@@ -62,6 +60,8 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # }
     /// ```
     ///
+    /// In a task that may move between threads, the compiler cannot see that `body` may: use [`watch`](Self::watch) there.
+    ///
     /// # Errors
     /// That of `body`, after which nothing is executed and no key is watched; the same holds when this is dropped before
     /// EXEC was sent. When the connection is lost, `body` is not run again of itself, and [`Error::maybe_executed`] says
@@ -72,58 +72,83 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         mut body: impl AsyncFnMut(&mut AsyncTransaction<'_, 'b, C, K, P>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
-            let mut transaction = AsyncTransaction { client: self, batch: Batch::default(), executed: false };
-            transaction.begin(&keys).await?;
+            let mut transaction = self.watch(Lent(&keys)).await?;
             let result = body(&mut transaction).await;
             match transaction.finish(result).await {
-                Err(Error { kind: ErrorKind::Conflict, .. }) => {}
+                Err(Error { kind: ErrorKind::Conflict, maybe_executed: false, .. }) => {}
                 result => return result,
             }
         }
     }
 
-    fn add<T: Command>(&mut self, batch: &mut Batch, command: &T) {
-        self.begin_batch(batch);
+    /// Begins a transaction that writes only if nobody has changed the keys since: [`transaction`](Self::transaction) in
+    /// steps. To drop it is to give it up, and to watch the keys no more.
+    ///
+    /// ```no_run
+    /// # use redwire_embedded_io::prelude::*;
+    /// # async fn run<C: AsyncConnector, K: Clock>(redis: &mut AsyncClient<'_, C, K>) -> Result<u64, Error> {
+    /// loop {
+    ///     let mut tx = redis.watch("seq").await?;
+    ///     let next = tx.get::<Option<u64>>("seq").await?.unwrap_or(0) + 1;
+    ///     match tx.multi().set("seq", next).execute::<()>().await {
+    ///         // Somebody was faster.
+    ///         Err(Error { kind: ErrorKind::Conflict, .. }) => {}
+    ///         result => return result.map(|()| next),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn watch<A: Arguments>(&mut self, keys: A) -> Result<AsyncTransaction<'_, 'b, C, K, P>, Error> {
+        let mut transaction = AsyncTransaction { client: self, batch: Batch::default(), state: State::Open };
+        let begun = if keys.count() > 0 {
+            transaction.execute(command::watch(keys)).await
+        } else {
+            transaction.client.prepare()
+        };
+        // Whether or not the keys are watched, nothing of the transaction is executed.
+        begun.map_err(|error| error.executed(false))?;
+        Ok(transaction)
+    }
+
+    /// Queues a command, behind MULTI if it is the first of a transaction.
+    fn add<T: Command>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
+        self.begin_batch(batch, atomic);
         let now = self.now();
         batch.add(&mut self.session, now, command);
     }
 
-    /// Begins a transaction.
-    fn begin(&mut self, batch: &mut Batch) {
-        self.begin_batch(batch);
-        let now = self.now();
-        batch.begin(&mut self.session, now);
-    }
-
     /// Makes sure that there is a connection before the first command is queued.
-    fn begin_batch(&mut self, batch: &mut Batch) {
-        if batch.is_empty()
+    fn begin_batch(&mut self, batch: &mut Batch, atomic: bool) {
+        if batch.is_untouched()
             && let Err(error) = self.prepare()
         {
             batch.fail(error);
         }
-    }
-
-    fn give_up(&mut self, batch: &mut Batch) {
-        let now = self.now();
-        batch.give_up(&mut self.session, now);
+        if atomic {
+            let now = self.now();
+            batch.begin(&mut self.session, now);
+        }
     }
 
     /// Writes a batch and reads its replies.
     async fn run<T: FromReplies>(&mut self, batch: &mut Batch) -> Result<T, Error> {
         let now = self.now();
         let mut collector = batch.close::<P, T>(&mut self.session, now)?;
-        let due = Due { client: self, collector: &mut collector };
+        let mut due = Due { client: self, collector: &mut collector, done: false };
         while !due.collector.is_complete() {
             match due.client.wait(Wanted::AnyAnswer, None).await {
                 Ok(_) => due.collector.take(&due.client.session),
                 // It was skipped; the others follow.
                 Err(error) if matches!(error.kind, ErrorKind::TooLarge(_)) => due.collector.skip(error),
-                Err(error) => return Err(error),
+                Err(error) => return Err(due.collector.give_up(&mut due.client.session, error)),
             }
         }
+        due.done = true;
         drop(due);
-        collector.finish()
+        collector.finish(&mut self.session)
     }
 }
 
@@ -131,12 +156,14 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
 struct Due<'d, 'b, C: AsyncConnector, K: Clock, P: Parser, T: FromReplies> {
     client: &'d mut AsyncClient<'b, C, K, P>,
     collector: &'d mut Collector<T>,
+    done: bool,
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser, T: FromReplies> Drop for Due<'_, '_, C, K, P, T> {
     fn drop(&mut self) {
-        let now = self.client.now();
-        self.collector.give_up(&mut self.client.session, now);
+        if !self.done {
+            self.collector.discard(&mut self.client.session);
+        }
     }
 }
 
@@ -149,12 +176,13 @@ impl<C: AsyncConnector, K: Clock, P: Parser, T: FromReplies> Drop for Due<'_, '_
 pub struct AsyncPipeline<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
     client: &'c mut AsyncClient<'b, C, K, P>,
     batch: Batch,
+    atomic: bool,
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> AsyncPipeline<'_, '_, C, K, P> {
     /// Adds a command with options, or one that no method knows.
     pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
-        self.client.add(&mut self.batch, &command);
+        self.client.add(&mut self.batch, self.atomic, &command);
         self
     }
 
@@ -186,25 +214,20 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncPipeline<'_, '_, C, K, P> {
 
 impl<C: AsyncConnector, K: Clock, P: Parser> Drop for AsyncPipeline<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        self.client.give_up(&mut self.batch);
+        self.batch.give_up(&mut self.client.session);
     }
 }
 
-/// What [`AsyncClient::transaction`] hands to its closure: a connection on which keys are watched.
+/// A connection on which keys are watched, from [`AsyncClient::watch`] and [`AsyncClient::transaction`].
 ///
 /// Commands on it run at once, to read what the transaction depends on. Commands on its [`multi`](Self::multi) are queued.
 pub struct AsyncTransaction<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
     client: &'c mut AsyncClient<'b, C, K, P>,
     batch: Batch,
-    executed: bool,
+    state: State,
 }
 
 impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncTransaction<'_, 'b, C, K, P> {
-    /// Watches the keys.
-    async fn begin<A: Arguments>(&mut self, keys: &A) -> Result<(), Error> {
-        if keys.count() > 0 { self.execute(command::watch(Lent(keys))).await } else { self.client.prepare() }
-    }
-
     /// Runs a command at once, and reads its reply.
     ///
     /// # Errors
@@ -229,26 +252,27 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncTransaction<'_, 'b, C, K, 
 
     /// Where commands are queued to be executed all at once, if no watched key has changed by then.
     pub fn multi(&mut self) -> AsyncQueue<'_, 'b, C, K, P> {
-        if self.executed {
-            self.batch.fail(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        if self.state == State::Open {
+            self.client.begin_batch(&mut self.batch, true);
         }
-        self.client.begin(&mut self.batch);
-        AsyncQueue { client: self.client, batch: &mut self.batch, executed: &mut self.executed }
+        AsyncQueue { client: self.client, batch: &mut self.batch, state: &mut self.state }
     }
 
     /// Executes what is queued, if all went well.
     async fn finish<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
-        let value = result?;
-        if !self.batch.is_untouched() {
-            self.client.run::<()>(&mut self.batch).await?;
-        }
-        Ok(value)
+        let result = match result {
+            Ok(value) if !self.batch.is_untouched() => {
+                self.client.run::<()>(&mut self.batch).await.map(|()| value)
+            }
+            result => result,
+        };
+        result.map_err(|error| self.state.behind(error))
     }
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> Drop for AsyncTransaction<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        self.client.give_up(&mut self.batch);
+        self.batch.give_up(&mut self.client.session);
         let now = self.client.now();
         unwatch(&mut self.client.session, now);
     }
@@ -258,25 +282,35 @@ impl<C: AsyncConnector, K: Clock, P: Parser> Drop for AsyncTransaction<'_, '_, C
 pub struct AsyncQueue<'t, 'b, C: AsyncConnector, K: Clock, P: Parser> {
     client: &'t mut AsyncClient<'b, C, K, P>,
     batch: &'t mut Batch,
-    executed: &'t mut bool,
+    state: &'t mut State,
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> AsyncQueue<'_, '_, C, K, P> {
     /// Adds a command with options, or one that no method knows.
     pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
-        self.client.add(self.batch, &command);
+        if *self.state == State::Open {
+            self.client.add(self.batch, true, &command);
+        } else {
+            self.batch.fail(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        }
         self
     }
 
     /// Executes the commands, and gives their replies as [`AsyncPipeline::execute`] does.
     ///
-    /// Hand the error on when it fails: one of kind [`ErrorKind::Conflict`] makes [`AsyncClient::transaction`] start over.
+    /// When a watched key has changed it fails with [`ErrorKind::Conflict`]. In the closure of [`AsyncClient::transaction`]
+    /// hand the error on: it makes it start over.
     ///
     /// # Errors
-    /// As [`AsyncPipeline::execute`].
+    /// As [`AsyncPipeline::execute`]; the second time of kind [`ErrorKind::Misuse`], since a transaction ends with EXEC.
     pub async fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
-        *self.executed = true;
-        self.client.run(self.batch).await
+        if *self.state != State::Open {
+            return Err(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        }
+        *self.state = State::Ended;
+        let result = self.client.run(self.batch).await;
+        self.state.answered(&result);
+        result
     }
 }
 

@@ -3,7 +3,7 @@
 use embedded_io_async::ErrorType;
 use redwire::command::Command;
 use redwire::connection::{Event, SendOptions, Ticket};
-use redwire::reply::FromReply;
+use redwire::reply::{FromReply, Mismatch, MismatchReason};
 use redwire::resp::Parser;
 
 use crate::session::Wanted;
@@ -37,8 +37,14 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         match self.session.engine.last_event() {
             Some(Event::Chunk { .. } | Event::ChunksEnd { .. }) => {}
             Some(Event::Reply { frame, .. }) if frame.is_null() => return Ok(None),
-            // An error, or what is no string.
-            _ => return self.session.reply::<&str>().and(Err(Error::new(ErrorKind::NoReply))),
+            Some(Event::Reply { frame, .. }) => {
+                frame.decode::<()>()?;
+                if frame.text().is_none() {
+                    let mismatch = Mismatch::new("a string in pieces", frame.kind(), MismatchReason::Kind);
+                    return Err(Error::new(ErrorKind::Mismatch(mismatch)));
+                }
+            }
+            _ => return Err(Error::new(ErrorKind::NoReply).executed(true)),
         }
         Ok(Some(AsyncDownload { client: self, ticket, first: true, done: false }))
     }
@@ -75,7 +81,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
                 Err(error) => self.make_room(error).await?,
             }
         };
-        Ok(AsyncUpload { client: self, ticket })
+        Ok(AsyncUpload { client: self, ticket, failed: false })
     }
 }
 
@@ -105,6 +111,11 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncDownload<'_, '_, C, K, P> {
         }
         match self.client.session.engine.last_event() {
             Some(Event::Chunk { bytes, .. }) => Ok(Some(bytes)),
+            // A string that has no length before it.
+            Some(Event::Reply { frame, .. }) => {
+                self.done = true;
+                Ok(frame.text().filter(|text| !text.is_empty()))
+            }
             _ => {
                 self.done = true;
                 Ok(None)
@@ -125,6 +136,7 @@ impl<C: AsyncConnector, K: Clock, P: Parser> Drop for AsyncDownload<'_, '_, C, K
 pub struct AsyncUpload<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
     client: &'c mut AsyncClient<'b, C, K, P>,
     ticket: Ticket,
+    failed: bool,
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> AsyncUpload<'_, '_, C, K, P> {
@@ -137,11 +149,15 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncUpload<'_, '_, C, K, P> {
     /// taken.
     ///
     /// # Errors
-    /// [`Error`]: the connection was lost; of kind [`ErrorKind::Incomplete`] if they are more than are to come, of which
-    /// none is sent then.
+    /// [`Error`]: the connection was lost, or is given up since the time for the command has passed; of kind
+    /// [`ErrorKind::Excess`] if they are more than are to come, of which none is sent then.
     pub async fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        if bytes.len() > self.remaining() {
+        if self.failed {
             return Err(Error::new(ErrorKind::Incomplete));
+        }
+        let remaining = self.remaining();
+        if bytes.len() > remaining {
+            return Err(Error::new(ErrorKind::Excess { remaining }));
         }
         loop {
             let taken = self.client.session.engine.append(bytes);
@@ -155,13 +171,19 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncUpload<'_, '_, C, K, P> {
 
     /// Writes what the transmit buffer holds.
     async fn push(&mut self) -> Result<(), Error> {
-        loop {
-            let written = self.client.flush().await;
-            match self.client.take(Wanted::Answer(self.ticket)) {
-                Some(Err(error)) => return Err(error),
-                _ if written => return Ok(()),
-                _ => {}
+        let unfinished = self.client.session.engine.unfinished().is_some();
+        self.client.flush().await;
+        match self.client.take(Wanted::Answer(self.ticket)) {
+            Some(Err(error)) => {
+                self.failed = true;
+                if unfinished {
+                    // The server executes whole commands only, and waits for the rest of this one.
+                    self.client.disconnect();
+                    return Err(error.executed(false));
+                }
+                Err(error)
             }
+            _ => Ok(()),
         }
     }
 
@@ -170,9 +192,10 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncUpload<'_, '_, C, K, P> {
     /// # Errors
     /// [`Error`]; of kind [`ErrorKind::Incomplete`] if bytes are still to come, which ends the connection.
     pub async fn finish<R: for<'a> FromReply<'a>>(mut self) -> Result<R, Error> {
-        if self.remaining() > 0 {
+        if self.failed || self.remaining() > 0 {
             return Err(Error::new(ErrorKind::Incomplete));
         }
+        // The end of the argument may not have found room.
         while self.client.session.engine.unfinished().is_some() {
             self.push().await?;
             self.client.session.engine.append(&[]);
@@ -203,7 +226,10 @@ impl<C: AsyncConnector, K: Clock, P: Parser> embedded_io_async::Write for AsyncU
     }
 
     async fn flush(&mut self) -> Result<(), Error> {
-        self.push().await
+        while self.client.unflushed || self.client.session.engine.poll_transmit().is_some() {
+            self.push().await?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Commands that are sent together: what pipelines and transactions of both clients keep of them.
 
 use redwire::command::{self, Arguments, Command};
-use redwire::connection::{Event, Ticket};
+use redwire::connection::{Capacity, Event, Mode, Ticket};
 use redwire::resp::{ArgumentWriter, Frame, Parser};
 use redwire::time::Instant;
 
@@ -50,6 +50,7 @@ impl Batch {
         }
     }
 
+    /// Adds a command.
     pub(crate) fn add<P, T>(&mut self, session: &mut Session<'_, P>, now: Instant, command: &T)
     where
         P: Parser,
@@ -58,11 +59,14 @@ impl Batch {
         if self.error.is_some() {
             return;
         }
+        if self.commands >= MOST {
+            return self.fail(Error::new(ErrorKind::Capacity(Capacity::InFlight)));
+        }
         let mode = session.engine.mode();
         match session.engine.send(now, command) {
             Ok(ticket) => {
                 self.first.get_or_insert(ticket);
-                self.commands = self.commands.saturating_add(1);
+                self.commands += 1;
                 if !ticket.is_answered() || session.engine.mode() != mode {
                     // It must not go out.
                     session.engine.close();
@@ -82,51 +86,48 @@ impl Batch {
         session: &mut Session<'_, P>,
         now: Instant,
     ) -> Result<Collector<T>, Error> {
-        if let Some(replies) = T::COUNT
-            && replies != self.commands
-        {
-            self.fail(Error::new(ErrorKind::Length { commands: self.commands, replies }));
+        if !(T::LEAST..=T::MOST).contains(&self.commands) {
+            self.fail(Error::new(ErrorKind::Length { commands: self.commands, replies: T::MOST }));
         }
-        if self.atomic
-            && self.error.is_none()
-            && let Err(error) = session.engine.send(now, &command::exec())
-        {
-            self.fail(error.into());
+        let mut exec = None;
+        if self.atomic && self.error.is_none() {
+            match session.engine.send(now, &command::exec()) {
+                Ok(ticket) => exec = Some(ticket),
+                Err(error) => self.fail(error.into()),
+            }
         }
         if let Some(error) = self.error.take() {
-            self.give_up(session, now);
+            self.give_up(session);
             return Err(error);
         }
-        let Batch { first, commands, atomic, .. } = core::mem::take(self);
-        let extra = if atomic { 2 } else { 0 };
+        let Batch { first, commands, .. } = core::mem::take(self);
         Ok(Collector {
             first,
+            exec,
             partial: T::Partial::default(),
             commands,
-            atomic,
             seen: 0,
-            expected: commands.saturating_add(extra),
+            // With those to MULTI and EXEC.
+            expected: if exec.is_some() { commands + 2 } else { commands },
             error: None,
         })
     }
 
-    /// Takes back what was not written, and sees to it that nothing of the rest is executed.
-    pub(crate) fn give_up<P: Parser>(&mut self, session: &mut Session<'_, P>, now: Instant) {
+    /// Takes back all commands.
+    pub(crate) fn give_up<P: Parser>(&mut self, session: &mut Session<'_, P>) {
         if let Some(first) = self.first {
-            discard(session, now, first);
+            session.engine.discard_from(first);
+            if session.engine.mode() == Mode::Transaction {
+                // Some of it was written.
+                session.engine.close();
+            }
         }
         *self = Batch::default();
     }
 }
 
-/// Discards the replies to a command and all behind it. A transaction that has begun is ended.
-fn discard<P: Parser>(session: &mut Session<'_, P>, now: Instant, first: Ticket) {
-    use redwire::connection::Mode;
-    if session.engine.mode() == Mode::Transaction && session.engine.send(now, &command::discard()).is_err() {
-        session.engine.close();
-    }
-    session.engine.discard_from(first);
-}
+/// The most commands of a batch, so that they can be counted together with MULTI and EXEC.
+const MOST: u16 = u16::MAX - 2;
 
 /// Ends the watching of keys, if any is watched; nobody waits for the reply.
 pub(crate) fn unwatch<P: Parser>(session: &mut Session<'_, P>, now: Instant) {
@@ -141,11 +142,11 @@ pub(crate) fn unwatch<P: Parser>(session: &mut Session<'_, P>, now: Instant) {
 /// The replies of a batch, as they come.
 pub(crate) struct Collector<T: FromReplies> {
     first: Option<Ticket>,
+    /// EXEC, if it is a transaction.
+    exec: Option<Ticket>,
     partial: T::Partial,
     commands: u16,
-    atomic: bool,
     seen: u16,
-    /// With those to MULTI and EXEC.
     expected: u16,
     /// The first error. The others are read all the same.
     error: Option<Error>,
@@ -164,17 +165,16 @@ impl<T: FromReplies> Collector<T> {
         let place = self.seen;
         self.seen += 1;
         match session.engine.last_event() {
-            Some(Event::Reply { frame, .. }) if !self.atomic => self.read(place, frame),
+            Some(Event::Reply { frame, .. }) if self.exec.is_none() => self.read(place, frame),
             Some(Event::Reply { frame, .. }) if self.is_complete() => self.exec(frame),
-            Some(Event::Reply { frame, .. }) => {
-                if let Some(error) = frame.error() {
-                    // MULTI was refused, or a command when it was to be queued.
-                    let aborted = Error::new(ErrorKind::Aborted(error.into()));
-                    self.fail(if place == 0 { aborted } else { aborted.at(place - 1) });
-                }
-            }
+            Some(Event::Reply { frame, .. }) => match frame.error() {
+                // What was to be queued is executed one by one then.
+                Some(error) if place == 0 => self.fail(Error::from(error).executed(true)),
+                Some(error) => self.fail(Error::new(ErrorKind::Aborted(error.into())).at(place - 1)),
+                None => {}
+            },
             Some(Event::Queued { .. }) => {}
-            _ => self.fail(Error::new(ErrorKind::NoReply).executed(true)),
+            _ => self.fail(Error::new(ErrorKind::NoReply).executed(true).at(place)),
         }
     }
 
@@ -182,7 +182,7 @@ impl<T: FromReplies> Collector<T> {
     pub(crate) fn skip(&mut self, error: Error) {
         let place = self.seen;
         self.seen += 1;
-        self.fail(if self.atomic { error } else { error.at(place) });
+        self.fail(if self.exec.is_some() { error } else { error.at(place) });
     }
 
     fn read(&mut self, position: u16, frame: Frame<'_>) {
@@ -196,6 +196,8 @@ impl<T: FromReplies> Collector<T> {
             self.fail(Error::new(ErrorKind::Aborted(error.into())));
         } else if frame.is_null() {
             self.fail(Error::new(ErrorKind::Conflict));
+        } else if frame.elements().len() != usize::from(self.commands) {
+            self.fail(Error::new(ErrorKind::OutOfStep).executed(true));
         } else {
             for (position, reply) in (0..self.commands).zip(frame.elements()) {
                 self.read(position, reply);
@@ -207,19 +209,70 @@ impl<T: FromReplies> Collector<T> {
         self.error.get_or_insert(error);
     }
 
-    /// Discards the replies that have not come.
-    pub(crate) fn give_up<P: Parser>(&self, session: &mut Session<'_, P>, now: Instant) {
+    /// Discards the replies that have not come, and takes back what was not written, unless it is part of a transaction.
+    pub(crate) fn discard<P: Parser>(&self, session: &mut Session<'_, P>) {
         if let Some(first) = self.first {
-            discard(session, now, first);
+            session.engine.discard_from(first);
         }
     }
 
-    pub(crate) fn finish(self) -> Result<T, Error> {
-        match (self.error, T::finish(self.partial)) {
+    /// Gives up what has not been answered: what was not written is not sent any more, and the other replies are discarded.
+    /// Gives the error that made it so, with what may have been executed.
+    pub(crate) fn give_up<P: Parser>(&self, session: &mut Session<'_, P>, error: Error) -> Error {
+        self.discard(session);
+        // What still waits for its reply was written, or is part of a transaction and will be.
+        let pending = session.engine.in_flight() > 0;
+        let executed = match self.exec {
+            Some(_) => pending || session.last_maybe_executed(),
+            None => pending || self.seen > 0 || error.maybe_executed,
+        };
+        error.executed(executed)
+    }
+
+    /// All replies as one value, or the first error.
+    ///
+    /// # Errors
+    /// One of the kind [`ErrorKind::OutOfStep`] is the end of the connection.
+    pub(crate) fn finish<P: Parser>(self, session: &mut Session<'_, P>) -> Result<T, Error> {
+        let result = match (self.error, T::finish(self.partial)) {
             (Some(error), _) => Err(error),
             (None, Some(replies)) => Ok(replies),
-            (None, None) => Err(Error::new(ErrorKind::OutOfStep)),
+            (None, None) => Err(Error::new(ErrorKind::OutOfStep).executed(true)),
+        };
+        if matches!(result, Err(Error { kind: ErrorKind::OutOfStep, .. })) {
+            session.engine.close();
         }
+        result
+    }
+}
+
+/// How far a transaction has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    /// EXEC was sent, or would have been.
+    Ended,
+    /// And answered with results.
+    Executed,
+}
+
+impl State {
+    /// Takes note of what came back for EXEC.
+    pub(crate) fn answered<T>(&mut self, result: &Result<T, Error>) {
+        let answered = match result {
+            Ok(_) => true,
+            // One of the results could not be used.
+            Err(error) => matches!(error.kind, ErrorKind::Server(_) | ErrorKind::Mismatch(_)),
+        };
+        if answered {
+            *self = State::Executed;
+        }
+    }
+
+    /// Whatever has failed behind EXEC: who starts over executes what was queued a second time.
+    pub(crate) fn behind(self, error: Error) -> Error {
+        let maybe = error.maybe_executed || (self == State::Executed && error.position.is_none());
+        error.executed(maybe)
     }
 }
 

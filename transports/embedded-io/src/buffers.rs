@@ -9,6 +9,7 @@ const LEVELS: usize = 8;
 
 /// The memory of a client: the engine's, and that for messages which come while something else is waited for.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Memory<'b> {
     /// The memory of the engine.
     pub engine: Buffers<'b>,
@@ -45,7 +46,6 @@ impl<'b> From<Buffers<'b>> for Memory<'b> {
 /// let mut more = StaticBuffers::<512, 256, 8, 64, 256>::sized();
 /// # let _ = (memory.memory(), more.memory());
 /// ```
-#[derive(Debug)]
 pub struct StaticBuffers<
     const RECEIVE: usize,
     const TRANSMIT: usize,
@@ -111,5 +111,48 @@ impl<
             },
             messages: Buffer::borrowed(&mut self.messages),
         }
+    }
+}
+
+/// Shows the sizes alone: what is in the buffers may be secret.
+impl<
+    const RECEIVE: usize,
+    const TRANSMIT: usize,
+    const IN_FLIGHT: usize,
+    const SUBSCRIPTIONS: usize,
+    const MESSAGES: usize,
+> core::fmt::Debug for StaticBuffers<RECEIVE, TRANSMIT, IN_FLIGHT, SUBSCRIPTIONS, MESSAGES>
+{
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("StaticBuffers")
+            .field("receive", &RECEIVE)
+            .field("transmit", &TRANSMIT)
+            .field("in_flight", &IN_FLIGHT)
+            .field("subscriptions", &SUBSCRIPTIONS)
+            .field("messages", &MESSAGES)
+            .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<
+    const RECEIVE: usize,
+    const TRANSMIT: usize,
+    const IN_FLIGHT: usize,
+    const SUBSCRIPTIONS: usize,
+    const MESSAGES: usize,
+> defmt::Format for StaticBuffers<RECEIVE, TRANSMIT, IN_FLIGHT, SUBSCRIPTIONS, MESSAGES>
+{
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "StaticBuffers {{ receive: {=usize}, transmit: {=usize}, in_flight: {=usize}, subscriptions: {=usize}, \
+             messages: {=usize} }}",
+            RECEIVE,
+            TRANSMIT,
+            IN_FLIGHT,
+            SUBSCRIPTIONS,
+            MESSAGES
+        );
     }
 }

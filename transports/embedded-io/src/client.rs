@@ -2,7 +2,7 @@
 
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
-use redwire::connection::{Config, Connection, Message, SendError, SendOptions, Ticket};
+use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
 use redwire::reply::FromReply;
 use redwire::resp::{Parser, Scanner};
 use redwire::script::Script;
@@ -49,6 +49,8 @@ pub struct Client<'b, C: Connector, K, P = Scanner<'b>> {
     stream: Option<C::Stream>,
     clock: K,
     ready: Option<Ready<C::Stream>>,
+    /// Bytes were written that the stream may hold back.
+    unflushed: bool,
     /// What follows has to go over the connection that is there.
     pub(crate) pinned: bool,
 }
@@ -73,7 +75,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     fn of(session: Session<'b, P>, connector: C, clock: K) -> Self {
-        Client { session, connector, stream: None, clock, ready: None, pinned: false }
+        Client { session, connector, stream: None, clock, ready: None, unflushed: false, pinned: false }
     }
 
     /// Looks at the clock while it waits, so that a deadline passes when nothing comes.
@@ -91,15 +93,22 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// # Errors
     /// [`Error`]: there is no stream to be had, or the server refuses.
     pub fn connect(&mut self) -> Result<(), Error> {
-        if self.is_connected() {
-            return Ok(());
+        // A connection that has ended while nobody looked makes room for the next.
+        let _ = self.take(Wanted::Nothing);
+        if !self.is_connected() {
+            let stream =
+                self.connector.connect().map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
+            self.stream = Some(stream);
+            self.unflushed = false;
+            let now = self.clock.now();
+            self.session.connected(now)?;
+            // What is there before anything was asked is noise, or says why there will be no conversation.
+            if let Some(found) = self.catch_up(Wanted::Connected) {
+                return found;
+            }
         }
-        let stream =
-            self.connector.connect().map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
-        self.stream = Some(stream);
-        let now = self.clock.now();
-        self.session.connected(now)?;
-        self.wait(Wanted::Connected, None).map(drop)
+        // Behind RESET the same connection is greeted anew.
+        if self.session.engine.is_ready() { Ok(()) } else { self.wait(Wanted::Connected, None).map(drop) }
     }
 
     /// Whether there is a connection, as far as is known.
@@ -278,7 +287,8 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     /// The next message if it is there already. It never waits for the server, and never connects: without a connection
-    /// call [`connect`](Self::connect), which subscribes again.
+    /// call [`connect`](Self::connect), which subscribes again. All that it may write is the PING of a
+    /// [health check](Config::health_check).
     ///
     /// # Errors
     /// As [`get_message`](Self::get_message).
@@ -289,22 +299,21 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         if let Some(waiting) = self.session.waiting_message() {
             return waiting.map(|()| self.session.message());
         }
+        let mut last = false;
         loop {
-            if let Some(found) = self.session.take(Wanted::Message) {
-                if found.is_err() {
-                    self.let_go();
-                }
+            if let Some(found) = self.take(Wanted::Message) {
                 return found.map(|()| self.session.message());
             }
-            let now = self.clock.now();
-            self.session.engine.handle_timeout(now);
-            let Some(stream) = &mut self.stream else { return Ok(None) };
-            match stream.read_ready() {
-                Ok(true) => self.read(),
-                Ok(false) if self.session.engine.poll_transmit().is_none() => return Ok(None),
-                // The question whether the server is still there.
-                Ok(false) => self.flush(),
-                Err(error) => self.session.broken(Some(error.kind())),
+            if last || !self.is_connected() {
+                return Ok(None);
+            }
+            if self.ask(C::Stream::read_ready) {
+                self.read();
+            } else {
+                last = true;
+                let now = self.clock.now();
+                self.session.engine.handle_timeout(now);
+                self.flush();
             }
         }
     }
@@ -349,41 +358,48 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Makes sure that there is a connection. One that has ended while nobody looked is found out before anything is sent.
     #[inline(never)]
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        self.catch_up();
-        if self.pinned && !self.is_connected() {
-            return Err(Error::new(ErrorKind::Disconnected(None)));
+        let over = self.take(Wanted::Nothing).or_else(|| self.catch_up(Wanted::Nothing));
+        if self.pinned {
+            over.unwrap_or(Ok(()))?;
+            if !self.is_connected() {
+                return Err(Error::new(ErrorKind::Disconnected(None)));
+            }
         }
         self.connect()
     }
 
-    /// Works through what has come in the meantime, if that can be done without waiting.
-    fn catch_up(&mut self) {
-        while let (Some(ready), Some(stream)) = (self.ready, &mut self.stream) {
-            match ready(stream) {
-                Ok(true) => self.read(),
-                Ok(false) => return,
-                Err(error) => self.session.broken(Some(error.kind())),
-            }
-            if self.session.take(Wanted::Nothing).is_some() {
-                self.let_go();
+    /// Reads what has come in the meantime, if that can be done without waiting: no more than the receive buffer holds, so
+    /// that a flood of messages cannot keep a command from being sent.
+    fn catch_up(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
+        let mut room = self.session.engine.receive_buffer().len();
+        while room > 0 && self.readable() == Some(true) {
+            room = room.saturating_sub(self.read().max(1));
+            let found = self.take(wanted);
+            if found.is_some() {
+                return found;
             }
         }
+        None
     }
 
-    /// A command found no room: waits for the replies that are due, which nobody waits for, until there is some.
+    /// A command found no room: writes what waits to be written, or waits for the replies that are due, which nobody waits
+    /// for, if that helps.
+    ///
+    /// # Errors
+    /// It does not help, or the connection is over.
     #[inline(never)]
-    fn make_room(&mut self, error: SendError) -> Result<(), Error> {
-        if !matches!(error, SendError::Capacity(_)) || self.session.engine.in_flight() == 0 {
-            return Err(error.into());
-        }
-        self.turn(None);
-        match self.session.take(Wanted::Nothing) {
-            None => Ok(()),
-            Some(over) => {
-                self.let_go();
-                over
+    pub(crate) fn make_room(&mut self, error: SendError) -> Result<(), Error> {
+        let SendError::Capacity(capacity) = error else { return Err(error.into()) };
+        match capacity {
+            Capacity::Transmit { .. } if self.session.engine.poll_transmit().is_some() => {
+                self.flush();
             }
+            Capacity::InFlight if self.session.engine.in_flight() > 0 => {
+                self.turn(None);
+            }
+            _ => return Err(error.into()),
         }
+        self.take(Wanted::Nothing).unwrap_or(Ok(()))
     }
 
     /// Waits for an event until a moment; false if it has not come by then.
@@ -391,78 +407,128 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     pub(crate) fn wait(&mut self, wanted: Wanted, until: Option<Instant>) -> Result<bool, Error> {
         let mut passed = false;
         loop {
-            match self.session.take(wanted) {
-                Some(Ok(())) => return Ok(true),
-                Some(Err(error)) => {
-                    if self.session.engine.is_idle() {
-                        self.let_go();
-                    }
-                    return Err(error);
-                }
+            match self.take(wanted) {
+                Some(found) => return found.map(|()| true),
                 None if passed => return Ok(false),
                 None => passed = self.turn(until),
             }
         }
     }
 
-    /// Writes what is to be written, then reads once. True if the moment passed before there was something to be read.
+    /// Works through what has come, up to the event that is wanted. A connection that is over gives its stream back.
+    pub(crate) fn take(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
+        let found = self.session.take(wanted);
+        if self.session.engine.is_idle() {
+            self.let_go();
+        }
+        found
+    }
+
+    /// Writes what is to be written, then reads once. True if the moment has passed.
     fn turn(&mut self, until: Option<Instant>) -> bool {
-        self.flush();
-        while let (Some(ready), Some(stream)) = (self.ready, &mut self.stream) {
-            match ready(stream) {
-                Ok(true) => break,
-                Ok(false) => {}
-                Err(error) => {
-                    self.session.broken(Some(error.kind()));
-                    return false;
-                }
-            }
+        if self.flush() && self.wait_for_input(until) {
+            self.read();
+        }
+        until.is_some_and(|until| until <= self.clock.now())
+    }
+
+    /// With deadlines: waits until there is something to be read. False if a deadline or the moment has passed first.
+    fn wait_for_input(&mut self, until: Option<Instant>) -> bool {
+        while self.readable() == Some(false) {
             let now = self.clock.now();
             if self.session.engine.poll_timeout().is_some_and(|(due, _)| due <= now) {
                 self.session.engine.handle_timeout(now);
                 return false;
             }
             if until.is_some_and(|until| until <= now) {
-                return true;
+                return false;
             }
         }
-        self.read();
-        until.is_some_and(|until| until <= self.clock.now())
+        true
     }
 
-    /// Writes all that is to be written.
-    pub(crate) fn flush(&mut self) {
-        let Some(stream) = &mut self.stream else { return self.session.broken(None) };
-        let mut written = false;
+    /// Whether there is something to be read; none if there is no stream, or it is not to be asked.
+    fn readable(&mut self) -> Option<bool> {
+        let ready = self.ready.filter(|_| self.is_connected())?;
+        Some(self.ask(ready))
+    }
+
+    /// Whether there is something to be read. A stream that breaks has: its end.
+    fn ask(&mut self, ready: Ready<C::Stream>) -> bool {
+        let Some(stream) = &mut self.stream else { return true };
+        match ready(stream) {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.stopped(error.kind());
+                !self.is_connected()
+            }
+        }
+    }
+
+    /// Writes all that is to be written. False if the stream gave up or broke.
+    pub(crate) fn flush(&mut self) -> bool {
+        let Some(stream) = &mut self.stream else {
+            self.session.broken(None);
+            return false;
+        };
         while let Some(bytes) = self.session.engine.poll_transmit() {
             match stream.write(bytes) {
-                Ok(0) => return self.session.broken(Some(embedded_io::ErrorKind::WriteZero)),
-                Ok(count) => self.session.engine.transmitted(count),
-                Err(error) if gave_up(error.kind()) => {
-                    let now = self.clock.now();
-                    self.session.engine.handle_timeout(now);
+                Ok(0) => return self.stopped(embedded_io::ErrorKind::WriteZero),
+                Ok(count) => {
+                    self.session.engine.transmitted(count);
+                    self.unflushed = true;
                 }
-                Err(error) => return self.session.broken(Some(error.kind())),
+                Err(error) => return self.stopped(error.kind()),
             }
-            written = true;
         }
-        if written && let Err(error) = stream.flush() {
-            self.session.broken(Some(error.kind()));
+        if self.unflushed
+            && let Err(error) = stream.flush()
+        {
+            return self.stopped(error.kind());
+        }
+        self.unflushed = false;
+        true
+    }
+
+    /// Reads once, and waits for it. Says how many bytes came.
+    fn read(&mut self) -> usize {
+        let Some(stream) = &mut self.stream else {
+            self.session.broken(None);
+            return 0;
+        };
+        match stream.read(self.session.engine.receive_buffer()) {
+            Ok(0) => {
+                self.broken(None);
+                0
+            }
+            Ok(count) => {
+                let now = self.clock.now();
+                self.session.engine.received(now, count);
+                self.session.engine.handle_timeout(now);
+                count
+            }
+            Err(error) => {
+                self.stopped(error.kind());
+                0
+            }
         }
     }
 
-    /// Reads once, and waits for it.
-    fn read(&mut self) {
-        let Some(stream) = &mut self.stream else { return self.session.broken(None) };
-        let result = stream.read(self.session.engine.receive_buffer());
-        let now = self.clock.now();
-        match result {
-            Ok(0) => self.session.broken(None),
-            Ok(count) => self.session.engine.received(now, count),
-            Err(error) if gave_up(error.kind()) => {}
-            Err(error) => self.session.broken(Some(error.kind())),
+    /// A stream has failed: it gave up, and it is time to look at the clock, or it is broken. False.
+    fn stopped(&mut self, kind: embedded_io::ErrorKind) -> bool {
+        if matches!(kind, embedded_io::ErrorKind::TimedOut | embedded_io::ErrorKind::Interrupted) {
+            let now = self.clock.now();
+            self.session.engine.handle_timeout(now);
+        } else {
+            self.broken(Some(kind));
         }
-        self.session.engine.handle_timeout(now);
+        false
+    }
+
+    /// The stream has ended, with what it said. What it brought before is still worked through.
+    fn broken(&mut self, kind: Option<embedded_io::ErrorKind>) {
+        self.session.broken(kind);
+        self.let_go();
     }
 
     /// Gives the stream back.
@@ -477,17 +543,19 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 }
 
-/// Whether a stream has only waited for too long.
-pub(crate) fn gave_up(kind: embedded_io::ErrorKind) -> bool {
-    matches!(kind, embedded_io::ErrorKind::TimedOut | embedded_io::ErrorKind::Interrupted)
-}
-
 /// Shows the name alone: what is in the buffers is long, and may be secret.
 macro_rules! debug {
     ($connector:ident: $($name:ident)*) => {$(
         impl<C: $connector, K: Clock, P: Parser> core::fmt::Debug for $name<'_, '_, C, K, P> {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+
+        #[cfg(feature = "defmt")]
+        impl<C: $connector, K: Clock, P: Parser> defmt::Format for $name<'_, '_, C, K, P> {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                defmt::write!(f, "{=str} {{ .. }}", stringify!($name));
             }
         }
     )*};
@@ -497,6 +565,13 @@ pub(crate) use debug;
 impl<C: Connector, K, P: Parser> core::fmt::Debug for Client<'_, C, K, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Client").field("mode", &self.session.engine.mode()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<C: Connector, K, P: Parser> defmt::Format for Client<'_, C, K, P> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Client {{ mode: {}, .. }}", self.session.engine.mode());
     }
 }
 

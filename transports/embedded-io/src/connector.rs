@@ -115,7 +115,6 @@ impl<C: AsyncConnector> AsyncConnector for CancelSafe<C> {
 ///
 /// Behind a lost connection the line is used again as it is. What the server has sent before that and has not been read
 /// has to be gone by then: let the other end of the line open a new connection, or drain the line.
-#[derive(Debug, Clone)]
 pub struct Line<S> {
     stream: Option<S>,
 }
@@ -129,6 +128,19 @@ impl<S> Line<S> {
     /// The stream, while no client has it.
     pub const fn stream(&mut self) -> Option<&mut S> {
         self.stream.as_mut()
+    }
+}
+
+impl<S> core::fmt::Debug for Line<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Line").field("in_use", &self.stream.is_none()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<S> defmt::Format for Line<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Line {{ in_use: {=bool} }}", self.stream.is_none());
     }
 }
 

@@ -70,15 +70,21 @@ pub enum ErrorKind {
     Misuse(Misuse),
     /// The command has no reply of its own, or changes what a connection is. The connection was closed if it had to be.
     NoReply,
-    /// A pipeline has another number of commands than its result has elements. Nothing was sent.
+    /// A pipeline has another number of commands than its result has elements, or more than it has room for. Nothing was
+    /// sent.
     Length {
         /// The commands that are queued.
         commands: u16,
-        /// The replies that the type has room for.
+        /// The replies that the type takes.
         replies: u16,
     },
     /// A value was given up before all of its bytes had come. The connection was closed.
     Incomplete,
+    /// More bytes than were announced for a value. None of them was sent, and the value is still to be completed.
+    Excess {
+        /// How many bytes are still to come.
+        remaining: usize,
+    },
 }
 
 /// An error that the server gave as a reply: its code, and the beginning of its text.
@@ -193,7 +199,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match &self.kind {
             ErrorKind::Server(error) | ErrorKind::Refused { error, .. } => {
-                self.position.is_none() && error.reply().is_retryable()
+                self.position.is_none() && !self.maybe_executed && error.reply().is_retryable()
             }
             ErrorKind::Aborted(error) => error.reply().is_retryable(),
             ErrorKind::Connect(_) | ErrorKind::HandshakeTimedOut | ErrorKind::Conflict => true,
@@ -247,6 +253,9 @@ impl fmt::Display for Error {
             ErrorKind::Incomplete => {
                 f.write_str("the value was given up before all of its bytes had come; the connection was closed")
             }
+            ErrorKind::Excess { remaining } => {
+                write!(f, "more bytes than were announced; {remaining} are still to come, and none was sent")
+            }
         }?;
         let lost = matches!(
             self.kind,
@@ -273,9 +282,10 @@ impl embedded_io::Error for Error {
             ErrorKind::Capacity(_) | ErrorKind::Buffers | ErrorKind::TooLarge(_) => {
                 embedded_io::ErrorKind::OutOfMemory
             }
-            ErrorKind::Misuse(_) | ErrorKind::NoReply | ErrorKind::Length { .. } => {
-                embedded_io::ErrorKind::InvalidInput
-            }
+            ErrorKind::Misuse(_)
+            | ErrorKind::NoReply
+            | ErrorKind::Length { .. }
+            | ErrorKind::Excess { .. } => embedded_io::ErrorKind::InvalidInput,
             ErrorKind::Protocol(_) | ErrorKind::OutOfStep | ErrorKind::Mismatch(_) => {
                 embedded_io::ErrorKind::InvalidData
             }

@@ -4,6 +4,7 @@
 #![warn(unreachable_pub)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 mod async_call;
 mod async_client;
 mod async_io;
@@ -21,6 +22,7 @@ mod replies;
 mod session;
 mod transfer;
 
+pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use async_call::Call;
 pub use async_client::AsyncClient;
 pub use async_pipeline::{AsyncPipeline, AsyncQueue, AsyncTransaction};
@@ -41,8 +43,8 @@ pub use transfer::{Download, Upload};
 /// The functions of [`redwire::command`] come with it, for commands with options: `set("key", "value").ex(60)`.
 pub mod prelude {
     pub use crate::{
-        AsyncClient, AsyncConnector, CancelSafe, Client, Clock, Connector, Duration, Error, ErrorKind, Instant,
-        Line, Memory, NoClock, StaticBuffers,
+        Address, AsyncClient, AsyncConnector, CancelSafe, Client, Clock, Connector, Duration, Error,
+        ErrorKind, Instant, Line, Memory, NoClock, StaticBuffers,
     };
     pub use redwire::command::*;
     pub use redwire::connection::{Config, Message};

@@ -5,7 +5,7 @@ use redwire::connection::Misuse;
 use redwire::reply::FromReply;
 use redwire::resp::Parser;
 
-use crate::batch::{Batch, Lent};
+use crate::batch::{Batch, Lent, State};
 use crate::replies::FromReplies;
 use crate::session::Wanted;
 use crate::{Client, Clock, Connector, Error, ErrorKind};
@@ -23,7 +23,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// # }
     /// ```
     pub fn pipeline(&mut self) -> Pipeline<'_, 'b, C, K, P> {
-        Pipeline { client: self, batch: Batch::default() }
+        Pipeline { client: self, batch: Batch::default(), atomic: false }
     }
 
     /// A pipeline that is a transaction: its commands are executed all at once, with none of others in between, or, when
@@ -37,9 +37,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// # }
     /// ```
     pub fn atomic(&mut self) -> Pipeline<'_, 'b, C, K, P> {
-        let mut pipeline = self.pipeline();
-        pipeline.begin();
-        pipeline
+        Pipeline { client: self, batch: Batch::default(), atomic: true }
     }
 
     /// Reads, then writes, as if nobody else did in between: runs `body` while `keys` are watched, and again when one of
@@ -72,32 +70,39 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             let watch = command::watch(Lent(&keys));
             self.pinned = false;
             let begun = if keys.count() > 0 { self.execute(watch) } else { self.prepare() };
-            begun?;
+            // Whether or not the keys are watched, nothing of the transaction is executed.
+            begun.map_err(|error: Error| error.executed(false))?;
             // What is sent from now on must not go over another connection.
             self.pinned = true;
-            let mut transaction = Transaction { client: self, batch: Batch::default(), executed: false };
+            let mut transaction = Transaction { client: self, batch: Batch::default(), state: State::Open };
             let result = body(&mut transaction);
             let result = transaction.finish(result);
             self.pinned = false;
             match result {
-                Err(Error { kind: ErrorKind::Conflict, .. }) => {}
+                Err(Error { kind: ErrorKind::Conflict, maybe_executed: false, .. }) => {}
                 result => return result,
             }
         }
     }
 
-    fn add<T: Command>(&mut self, batch: &mut Batch, command: &T) {
-        self.begin_batch(batch);
+    /// Queues a command, behind MULTI if it is the first of a transaction.
+    fn add<T: Command>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
+        self.begin_batch(batch, atomic);
         let now = self.now();
         batch.add(&mut self.session, now, command);
     }
 
-    /// Makes sure that there is a connection before the first command is queued.
-    fn begin_batch(&mut self, batch: &mut Batch) {
-        if batch.is_empty()
-            && let Err(error) = self.prepare()
-        {
-            batch.fail(error);
+    /// Makes sure that there is a connection before the first command is queued, and that only this batch is.
+    fn begin_batch(&mut self, batch: &mut Batch, atomic: bool) {
+        if batch.is_untouched() {
+            match self.prepare() {
+                Ok(()) => drop(self.flush()),
+                Err(error) => batch.fail(error),
+            }
+        }
+        if atomic {
+            let now = self.now();
+            batch.begin(&mut self.session, now);
         }
     }
 
@@ -110,13 +115,10 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
                 Ok(_) => collector.take(&self.session),
                 // It was skipped; the others follow.
                 Err(error) if matches!(error.kind, ErrorKind::TooLarge(_)) => collector.skip(error),
-                Err(error) => {
-                    collector.give_up(&mut self.session, now);
-                    return Err(error);
-                }
+                Err(error) => return Err(collector.give_up(&mut self.session, error)),
             }
         }
-        collector.finish()
+        collector.finish(&mut self.session)
     }
 }
 
@@ -129,18 +131,13 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 pub struct Pipeline<'c, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'c mut Client<'b, C, K, P>,
     batch: Batch,
+    atomic: bool,
 }
 
 impl<C: Connector, K: Clock, P: Parser> Pipeline<'_, '_, C, K, P> {
-    fn begin(&mut self) {
-        self.client.begin_batch(&mut self.batch);
-        let now = self.client.now();
-        self.batch.begin(&mut self.client.session, now);
-    }
-
     /// Adds a command with options, or one that no method knows.
     pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
-        self.client.add(&mut self.batch, &command);
+        self.client.add(&mut self.batch, self.atomic, &command);
         self
     }
 
@@ -171,8 +168,7 @@ impl<C: Connector, K: Clock, P: Parser> Pipeline<'_, '_, C, K, P> {
 
 impl<C: Connector, K: Clock, P: Parser> Drop for Pipeline<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        let now = self.client.now();
-        self.batch.give_up(&mut self.client.session, now);
+        self.batch.give_up(&mut self.client.session);
     }
 }
 
@@ -182,7 +178,7 @@ impl<C: Connector, K: Clock, P: Parser> Drop for Pipeline<'_, '_, C, K, P> {
 pub struct Transaction<'c, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'c mut Client<'b, C, K, P>,
     batch: Batch,
-    executed: bool,
+    state: State,
 }
 
 impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
@@ -204,13 +200,10 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
 
     /// Where commands are queued to be executed all at once, if no watched key has changed by then.
     pub fn multi(&mut self) -> Queue<'_, 'b, C, K, P> {
-        if self.executed {
-            self.batch.fail(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        if self.state == State::Open {
+            self.client.begin_batch(&mut self.batch, true);
         }
-        self.client.begin_batch(&mut self.batch);
-        let now = self.client.now();
-        self.batch.begin(&mut self.client.session, now);
-        Queue { client: self.client, batch: &mut self.batch, executed: &mut self.executed }
+        Queue { client: self.client, batch: &mut self.batch, state: &mut self.state }
     }
 
     /// Ends it: executes what is queued, or forgets the watched keys.
@@ -218,8 +211,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
         let result = match result {
             Ok(value) if !self.batch.is_untouched() => self.client.run::<()>(&mut self.batch).map(|()| value),
             result => {
-                let now = self.client.now();
-                self.batch.give_up(&mut self.client.session, now);
+                self.batch.give_up(&mut self.client.session);
                 result
             }
         };
@@ -227,7 +219,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
             // The keys must not be watched any more when the connection is used for something else.
             self.client.disconnect();
         }
-        result
+        result.map_err(|error| self.state.behind(error))
     }
 }
 
@@ -235,13 +227,17 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
 pub struct Queue<'t, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'t mut Client<'b, C, K, P>,
     batch: &'t mut Batch,
-    executed: &'t mut bool,
+    state: &'t mut State,
 }
 
 impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
     /// Adds a command with options, or one that no method knows.
     pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
-        self.client.add(self.batch, &command);
+        if *self.state == State::Open {
+            self.client.add(self.batch, true, &command);
+        } else {
+            self.batch.fail(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        }
         self
     }
 
@@ -250,10 +246,15 @@ impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
     /// Hand the error on when it fails: one of kind [`ErrorKind::Conflict`] makes [`Client::transaction`] start over.
     ///
     /// # Errors
-    /// As [`Pipeline::execute`].
+    /// As [`Pipeline::execute`]; the second time of kind [`ErrorKind::Misuse`], since a transaction ends with EXEC.
     pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
-        *self.executed = true;
-        self.client.run(self.batch)
+        if *self.state != State::Open {
+            return Err(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        }
+        *self.state = State::Ended;
+        let result = self.client.run(self.batch);
+        self.state.answered(&result);
+        result
     }
 }
 

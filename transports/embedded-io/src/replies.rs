@@ -9,13 +9,16 @@ use redwire::resp::Frame;
 /// Each reply is read when it comes, and its bytes make room for the next one. So the types own what they hold: numbers,
 /// `heapless` types, `Option` and `Result` of such, with [`ServerError`](crate::ServerError) as the error.
 pub trait FromReplies: Sized {
-    /// How many replies it takes; `None` for any number.
-    const COUNT: Option<u16>;
+    /// The fewest replies that it can be made of.
+    const LEAST: u16;
+
+    /// The most replies that it can be made of.
+    const MOST: u16;
 
     /// What has come of it so far.
     type Partial: Default;
 
-    /// Reads the reply at a position, the first is 0.
+    /// Reads the reply at a position; the first is 0. A reply that is an error, or cannot be read, is followed by others.
     ///
     /// # Errors
     /// [`DecodeError`]: the server's own, or that the reply is of another type.
@@ -26,7 +29,8 @@ pub trait FromReplies: Sized {
 }
 
 impl FromReplies for () {
-    const COUNT: Option<u16> = None;
+    const LEAST: u16 = 0;
+    const MOST: u16 = u16::MAX;
     type Partial = ();
 
     fn read<'a>((): &mut (), _: u16, reply: Frame<'a>) -> Result<(), DecodeError<'a>> {
@@ -39,7 +43,8 @@ impl FromReplies for () {
 }
 
 impl<T: for<'a> FromReply<'a>, const N: usize> FromReplies for heapless::Vec<T, N> {
-    const COUNT: Option<u16> = None;
+    const LEAST: u16 = 0;
+    const MOST: u16 = clamp(N);
     type Partial = heapless::Vec<T, N>;
 
     fn read<'a>(partial: &mut Self::Partial, _: u16, reply: Frame<'a>) -> Result<(), DecodeError<'a>> {
@@ -56,7 +61,8 @@ impl<T: for<'a> FromReply<'a>, const N: usize> FromReplies for heapless::Vec<T, 
 }
 
 impl<T: for<'a> FromReply<'a>, const N: usize> FromReplies for [T; N] {
-    const COUNT: Option<u16> = Some(N as u16);
+    const LEAST: u16 = clamp(N);
+    const MOST: u16 = clamp(N);
     type Partial = heapless::Vec<T, N>;
 
     fn read<'a>(partial: &mut Self::Partial, position: u16, reply: Frame<'a>) -> Result<(), DecodeError<'a>> {
@@ -68,10 +74,16 @@ impl<T: for<'a> FromReply<'a>, const N: usize> FromReplies for [T; N] {
     }
 }
 
+/// No pipeline has more commands than that.
+const fn clamp(count: usize) -> u16 {
+    if count > u16::MAX as usize { u16::MAX } else { count as u16 }
+}
+
 macro_rules! tuples {
     ($($name:ident $index:tt)+) => {
         impl<$($name: for<'a> FromReply<'a>),+> FromReplies for ($($name,)+) {
-            const COUNT: Option<u16> = Some([$($index),+].len() as u16);
+            const LEAST: u16 = [$($index),+].len() as u16;
+            const MOST: u16 = Self::LEAST;
             type Partial = ($(Option<$name>,)+);
 
             fn read<'a>(

@@ -16,6 +16,8 @@ pub(crate) struct Session<'b, P> {
     pub(crate) broken: Option<embedded_io::ErrorKind>,
     /// Of the commands that failed with the connection: whether one of them may have been executed.
     maybe_executed: bool,
+    /// The same of the last of them.
+    last_maybe_executed: bool,
 }
 
 /// The event that is waited for. It is the engine's last one when it has come.
@@ -43,7 +45,7 @@ impl<'b, P: Parser> Session<'b, P> {
     }
 
     const fn of(engine: Connection<'b, P>, messages: Messages<'b>) -> Self {
-        Session { engine, messages, broken: None, maybe_executed: false }
+        Session { engine, messages, broken: None, maybe_executed: false, last_maybe_executed: false }
     }
 
     /// A fresh stream is there.
@@ -52,6 +54,7 @@ impl<'b, P: Parser> Session<'b, P> {
         while self.engine.poll_event().is_some() {}
         self.broken = None;
         self.maybe_executed = false;
+        self.last_maybe_executed = false;
         self.engine.connected(now).map_err(|misuse| Error::new(ErrorKind::Misuse(misuse)))
     }
 
@@ -84,6 +87,9 @@ impl<'b, P: Parser> Session<'b, P> {
                 }
                 Event::Skipped { ticket: None, .. } => {
                     self.messages.add_lost();
+                    if wanted == Wanted::Message {
+                        return Some(Err(Error::new(ErrorKind::MessagesLost(self.messages.take_lost()))));
+                    }
                     false
                 }
                 Event::Failed { ticket, failure } if answers(ticket) => {
@@ -92,6 +98,7 @@ impl<'b, P: Parser> Session<'b, P> {
                     }
                     // Why it is over, the event behind these says.
                     self.maybe_executed |= failure.maybe_executed;
+                    self.last_maybe_executed = failure.maybe_executed;
                     false
                 }
                 Event::Message(message) => {
@@ -120,6 +127,11 @@ impl<'b, P: Parser> Session<'b, P> {
             Some(Event::Reply { frame, .. }) => frame.decode().map_err(Error::from),
             _ => Err(Error::new(ErrorKind::NoReply)),
         }
+    }
+
+    /// Of the commands that failed with the connection: whether the last of them may have been executed.
+    pub(crate) fn last_maybe_executed(&self) -> bool {
+        self.last_maybe_executed
     }
 
     /// Whether the last event is the reply that the server has not got a script.

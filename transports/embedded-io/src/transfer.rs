@@ -3,7 +3,7 @@
 use embedded_io::ErrorType;
 use redwire::command::Command;
 use redwire::connection::{Event, SendOptions, Ticket};
-use redwire::reply::FromReply;
+use redwire::reply::{FromReply, Mismatch, MismatchReason};
 use redwire::resp::Parser;
 
 use crate::session::Wanted;
@@ -34,8 +34,14 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         match self.session.engine.last_event() {
             Some(Event::Chunk { .. } | Event::ChunksEnd { .. }) => {}
             Some(Event::Reply { frame, .. }) if frame.is_null() => return Ok(None),
-            // An error, or what is no string.
-            _ => return self.session.reply::<&str>().and(Err(Error::new(ErrorKind::NoReply))),
+            Some(Event::Reply { frame, .. }) => {
+                frame.decode::<()>()?;
+                if frame.text().is_none() {
+                    let mismatch = Mismatch::new("a string in pieces", frame.kind(), MismatchReason::Kind);
+                    return Err(Error::new(ErrorKind::Mismatch(mismatch)));
+                }
+            }
+            _ => return Err(Error::new(ErrorKind::NoReply).executed(true)),
         }
         Ok(Some(Download { client: self, ticket, first: true, done: false }))
     }
@@ -62,9 +68,13 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         length: usize,
     ) -> Result<Upload<'_, 'b, C, K, P>, Error> {
         self.prepare()?;
-        let now = self.now();
-        let ticket = self.session.engine.begin(now, &command, length, SendOptions::default())?;
-        Ok(Upload { client: self, ticket })
+        loop {
+            let now = self.now();
+            match self.session.engine.begin(now, &command, length, SendOptions::default()) {
+                Ok(ticket) => return Ok(Upload { client: self, ticket, failed: false }),
+                Err(error) => self.make_room(error)?,
+            }
+        }
     }
 }
 
@@ -95,6 +105,11 @@ impl<C: Connector, K: Clock, P: Parser> Download<'_, '_, C, K, P> {
         }
         match self.client.session.engine.last_event() {
             Some(Event::Chunk { bytes, .. }) => Ok(Some(bytes)),
+            // A string that has no length before it.
+            Some(Event::Reply { frame, .. }) => {
+                self.done = true;
+                Ok(frame.text().filter(|text| !text.is_empty()))
+            }
             _ => {
                 self.done = true;
                 Ok(None)
@@ -115,6 +130,7 @@ impl<C: Connector, K: Clock, P: Parser> Drop for Download<'_, '_, C, K, P> {
 pub struct Upload<'c, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'c mut Client<'b, C, K, P>,
     ticket: Ticket,
+    failed: bool,
 }
 
 impl<C: Connector, K: Clock, P: Parser> Upload<'_, '_, C, K, P> {
@@ -126,11 +142,15 @@ impl<C: Connector, K: Clock, P: Parser> Upload<'_, '_, C, K, P> {
     /// Hands over the bytes that come next.
     ///
     /// # Errors
-    /// [`Error`]: the connection was lost; of kind [`ErrorKind::Incomplete`] if they are more than are to come, of which
-    /// none is sent then.
+    /// [`Error`]: the connection was lost, or is given up since the time for the command has passed; of kind
+    /// [`ErrorKind::Excess`] if they are more than are to come, of which none is sent then.
     pub fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        if bytes.len() > self.remaining() {
+        if self.failed {
             return Err(Error::new(ErrorKind::Incomplete));
+        }
+        let remaining = self.remaining();
+        if bytes.len() > remaining {
+            return Err(Error::new(ErrorKind::Excess { remaining }));
         }
         loop {
             let taken = self.client.session.engine.append(bytes);
@@ -144,9 +164,18 @@ impl<C: Connector, K: Clock, P: Parser> Upload<'_, '_, C, K, P> {
 
     /// Writes what the transmit buffer holds.
     fn push(&mut self) -> Result<(), Error> {
+        let unfinished = self.client.session.engine.unfinished().is_some();
         self.client.flush();
-        match self.client.session.take(Wanted::Answer(self.ticket)) {
-            Some(Err(error)) => Err(error),
+        match self.client.take(Wanted::Answer(self.ticket)) {
+            Some(Err(error)) => {
+                self.failed = true;
+                if unfinished {
+                    // The server executes whole commands only, and waits for the rest of this one.
+                    self.client.disconnect();
+                    return Err(error.executed(false));
+                }
+                Err(error)
+            }
             _ => Ok(()),
         }
     }
@@ -156,9 +185,10 @@ impl<C: Connector, K: Clock, P: Parser> Upload<'_, '_, C, K, P> {
     /// # Errors
     /// [`Error`]; of kind [`ErrorKind::Incomplete`] if bytes are still to come, which ends the connection.
     pub fn finish<R: for<'a> FromReply<'a>>(mut self) -> Result<R, Error> {
-        if self.remaining() > 0 {
+        if self.failed || self.remaining() > 0 {
             return Err(Error::new(ErrorKind::Incomplete));
         }
+        // The end of the argument may not have found room.
         while self.client.session.engine.unfinished().is_some() {
             self.push()?;
             self.client.session.engine.append(&[]);
@@ -189,7 +219,10 @@ impl<C: Connector, K: Clock, P: Parser> embedded_io::Write for Upload<'_, '_, C,
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        self.push()
+        while self.client.session.engine.poll_transmit().is_some() {
+            self.push()?;
+        }
+        Ok(())
     }
 }
 
