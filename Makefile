@@ -1,4 +1,4 @@
-.PHONY: demo chat test firmware bench bench-mio instructions fuzz
+.PHONY: demo chat test firmware bench bench-mio bench-embedded instructions fuzz
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
@@ -43,6 +43,12 @@ bench-mio:
 	tests/with-redis.sh
 	cargo build --quiet --release -p redwire-benches --bin mio
 	target/release/mio
+
+# What a GET costs and what becomes of it beside embedded-redis, as Markdown tables. Quiet machine, please.
+bench-embedded:
+	command -v valgrind >/dev/null || apt-get install -y valgrind
+	cargo build --quiet --release --manifest-path benches/embedded/Cargo.toml
+	cargo run --quiet --release --manifest-path benches/embedded/Cargo.toml --bin embedded
 
 # Instructions a reply under callgrind; fails when one is beyond its bar.
 instructions:

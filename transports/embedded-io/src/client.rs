@@ -2,7 +2,7 @@
 
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
-use redwire::connection::{Capacity, Config, Connection, Event, Message, SendError, SendOptions, Ticket};
+use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
 use redwire::reply::FromReply;
 use redwire::resp::{Parser, Scanner};
 use redwire::script::Script;
@@ -10,9 +10,6 @@ use redwire::time::{Duration, Instant};
 
 use crate::session::{Session, Wanted};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
-
-/// What the text of a PING is made of that nobody else sends.
-const SIGN: u64 = u64::from_be_bytes(*b"Redwire!");
 
 /// Says without waiting whether a stream has something to be read.
 type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
@@ -65,8 +62,6 @@ pub struct Client<'b, C: Connector, K, P = Scanner<'b>> {
     ready: Option<Ready<C::Stream>>,
     /// Bytes were written that the stream may hold back.
     unflushed: bool,
-    /// How many connections there were on the line.
-    connections: u32,
     /// What follows has to go over the connection that is there.
     pub(crate) pinned: bool,
 }
@@ -91,16 +86,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     fn of(session: Session<'b, P>, connector: C, clock: K) -> Self {
-        Client {
-            session,
-            connector,
-            stream: None,
-            clock,
-            ready: None,
-            unflushed: false,
-            connections: 0,
-            pinned: false,
-        }
+        Client { session, connector, stream: None, clock, ready: None, unflushed: false, pinned: false }
     }
 
     /// Looks at the clock while it waits, so that a deadline passes when nothing comes.
@@ -144,20 +130,11 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Makes sure that a reply answers what was asked: the first on a line may be old ones.
     fn verify(&mut self) -> Result<(), Error> {
-        self.connections = self.connections.wrapping_add(1);
         let now = self.clock.now();
-        let sign = SIGN ^ now.as_micros().wrapping_add(self.connections.into());
+        let sign = self.session.new_sign(now);
         let sent = self.session.engine.send(now, &command::ping().message(sign)).map_err(Error::from);
         let answered = sent.and_then(|ticket| self.wait(Wanted::Answer(ticket), None));
-        let verified = answered.and_then(|_| match self.session.engine.last_event() {
-            // A RESP2 subscriber gets a list, with the sign behind a `pong`.
-            Some(Event::Reply { frame, .. }) => {
-                frame.decode::<()>()?;
-                let echoed = frame.elements().last().unwrap_or(frame).decode::<u64>();
-                if echoed == Ok(sign) { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
-            }
-            _ => Err(Error::new(ErrorKind::OutOfStep)),
-        });
+        let verified = answered.and_then(|_| self.session.echoes(sign));
         if verified.is_err() {
             self.disconnect();
         }
@@ -633,15 +610,15 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
 /// Shows the name alone: what is in the buffers is long, and may be secret.
 macro_rules! debug {
-    ($($name:ident)*) => {$(
-        impl<C: Connector, K: Clock, P: Parser> core::fmt::Debug for $name<'_, '_, C, K, P> {
+    ($connector:ident: $($name:ident)*) => {$(
+        impl<C: $connector, K: Clock, P: Parser> core::fmt::Debug for $name<'_, '_, C, K, P> {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.debug_struct(stringify!($name)).finish_non_exhaustive()
             }
         }
 
         #[cfg(feature = "defmt")]
-        impl<C: Connector, K: Clock, P: Parser> defmt::Format for $name<'_, '_, C, K, P> {
+        impl<C: $connector, K: Clock, P: Parser> defmt::Format for $name<'_, '_, C, K, P> {
             fn format(&self, f: defmt::Formatter<'_>) {
                 defmt::write!(f, "{=str} {{ .. }}", stringify!($name));
             }

@@ -21,7 +21,12 @@ pub(crate) struct Session<'b, P> {
     maybe_executed: bool,
     /// The same of the last of them.
     last_maybe_executed: bool,
+    /// How many connections there were on the line.
+    connections: u32,
 }
+
+/// What the text of a PING is made of that nobody else sends.
+const SIGN: u64 = u64::from_be_bytes(*b"Redwire!");
 
 /// The event that is waited for. It is the engine's last one when it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +53,14 @@ impl<'b, P: Parser> Session<'b, P> {
     }
 
     const fn of(engine: Connection<'b, P>, messages: Messages<'b>) -> Self {
-        Session { engine, messages, broken: None, maybe_executed: false, last_maybe_executed: false }
+        Session {
+            engine,
+            messages,
+            broken: None,
+            maybe_executed: false,
+            last_maybe_executed: false,
+            connections: 0,
+        }
     }
 
     /// A fresh stream is there.
@@ -137,6 +149,25 @@ impl<'b, P: Parser> Session<'b, P> {
     /// Of the commands that failed with the connection: whether the last of them may have been executed.
     pub(crate) fn last_maybe_executed(&self) -> bool {
         self.last_maybe_executed
+    }
+
+    /// The text of a PING that nobody can have answered before.
+    pub(crate) fn new_sign(&mut self, now: Instant) -> u64 {
+        self.connections = self.connections.wrapping_add(1);
+        SIGN ^ now.as_micros().wrapping_add(self.connections.into())
+    }
+
+    /// Makes sure that the last event answers that PING.
+    pub(crate) fn echoes(&self, sign: u64) -> Result<(), Error> {
+        match self.engine.last_event() {
+            // A RESP2 subscriber gets a list, with the sign behind a `pong`.
+            Some(Event::Reply { frame, .. }) => {
+                frame.decode::<()>()?;
+                let echoed = frame.elements().last().unwrap_or(frame).decode::<u64>();
+                if echoed == Ok(sign) { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
+            }
+            _ => Err(Error::new(ErrorKind::OutOfStep)),
+        }
     }
 
     /// Whether the last event is the reply that the server has not got a script.
