@@ -8,5 +8,8 @@ pub(crate) const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
 /// know which scripts the server has.
 pub(crate) const SESSION: bool = cfg!(feature = "session");
 
+/// Timeouts of the handshake and of commands, and the health check.
+pub(crate) const DEADLINES: bool = cfg!(feature = "deadlines");
+
 /// The types that RESP3 adds, and HELLO.
 pub(crate) const RESP3: bool = cfg!(feature = "resp3");

@@ -6,7 +6,7 @@ use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
-use crate::parts::{RESP3, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, RESP3, SUBSCRIPTIONS};
 use crate::resp::{ArgumentWriter, Encoder, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
@@ -55,7 +55,9 @@ impl<P: Parser> Connection<'_, P> {
         if SUBSCRIPTIONS {
             self.subscriptions.begin_restore();
         }
-        self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
+        if DEADLINES {
+            self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
+        }
         self.protocol = Protocol::Resp2;
         if RESP3 && self.config.protocol == Protocol::Resp3 {
             // The reply to HELLO 3 is RESP3 already.

@@ -47,6 +47,7 @@ pub use send::SendOptions;
 pub use transitions::{Mode, SubscriptionKind};
 
 use crate::log::{Streams, debug, info, warn};
+use crate::parts::DEADLINES;
 use crate::resp::{Parser, Protocol, ProtocolError, Scanner};
 use crate::script::Digest;
 use crate::storage::{Buffer, Storage};
@@ -302,7 +303,9 @@ impl<'a, P: Parser> Connection<'a, P> {
         debug!("stream is up, handshake begins");
         self.streams.begin();
         self.parser.reset();
-        self.timers.last_received = now;
+        if DEADLINES {
+            self.timers.last_received = now;
+        }
         self.begin_handshake(now);
         Ok(())
     }

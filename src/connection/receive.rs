@@ -8,7 +8,7 @@ use super::{
     Subscription, SubscriptionKind, Ticket, handshake,
 };
 use crate::log::{debug, warn};
-use crate::parts::{SESSION, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, SESSION, SUBSCRIPTIONS};
 use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
@@ -75,7 +75,8 @@ impl<P: Parser> Connection<'_, P> {
     fn find(&mut self) -> Option<Found> {
         self.receive.consume(core::mem::take(&mut self.release));
         loop {
-            if self.expired > 0
+            if DEADLINES
+                && self.expired > 0
                 && let Some(found) = self.report_expired()
             {
                 return Some(found);
@@ -588,7 +589,9 @@ impl<P: Parser> Connection<'_, P> {
         self.silent = false;
         self.unfinished = None;
         self.exec_handed_out = None;
-        self.handshake.deadline = NEVER;
+        if DEADLINES {
+            self.handshake.deadline = NEVER;
+        }
     }
 
     /// Makes room for the next read.

@@ -5,7 +5,7 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
-use crate::parts::{SESSION, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, SESSION, SUBSCRIPTIONS};
 use crate::reply::parse_magnitude;
 use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
 use crate::storage::move_within;
@@ -84,6 +84,17 @@ impl<P: Parser> Connection<'_, P> {
         let before = self.transmit.len();
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
         Encoder::new(&mut self.transmit).arguments(write)?;
+        let deadline = if DEADLINES { self.deadline(now, patience, options) } else { NEVER };
+        let sent = self.admit(before, deadline, options.streamed, open);
+        if sent.is_err() {
+            self.transmit.truncate(before);
+        }
+        sent
+    }
+
+    /// When the caller's patience with a command ends that is sent now.
+    #[inline]
+    fn deadline(&self, now: Instant, patience: Patience, options: SendOptions) -> Instant {
         let usual = self.config.command_timeout;
         let (timeout, more) = match (options.timeout, patience) {
             (Some(timeout), _) => (timeout, Duration::ZERO),
@@ -91,12 +102,7 @@ impl<P: Parser> Connection<'_, P> {
             (None, Patience::Longer(more)) => (usual, more),
             (None, Patience::Forever) => (None, Duration::ZERO),
         };
-        let deadline = timeout.map_or(NEVER, |timeout| now + timeout + more);
-        let sent = self.admit(before, deadline, options.streamed, open);
-        if sent.is_err() {
-            self.transmit.truncate(before);
-        }
-        sent
+        timeout.map_or(NEVER, |timeout| now + timeout + more)
     }
 
     /// Decides about the command that was appended behind `before`.
@@ -176,7 +182,9 @@ impl<P: Parser> Connection<'_, P> {
         }
         self.unfinished = open;
         slot.behind_silence = core::mem::take(&mut self.silent);
-        self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
+        if DEADLINES {
+            self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
+        }
         Ok(self.in_flight.push(slot))
     }
 

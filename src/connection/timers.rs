@@ -5,6 +5,7 @@ use super::transitions::Verb;
 use super::{Connection, Death, Mode, Phase, TimeoutReason};
 use crate::command::Command;
 use crate::log::{debug, warn};
+use crate::parts::DEADLINES;
 use crate::resp::{Encoder, Parser};
 use crate::time::Instant;
 
@@ -23,20 +24,27 @@ impl Timers {
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
-        self.last_received = now;
-        self.silent_since = None;
+        if DEADLINES {
+            self.last_received = now;
+            self.silent_since = None;
+        }
     }
 
     /// Forgets what belonged to a stream that is over.
     pub(super) fn reset(&mut self) {
-        self.next_deadline = NEVER;
-        self.silent_since = None;
+        if DEADLINES {
+            self.next_deadline = NEVER;
+            self.silent_since = None;
+        }
     }
 }
 
 impl<P: Parser> Connection<'_, P> {
     /// When to call [`handle_timeout`](Self::handle_timeout), and why. It changes with every other call.
     pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
+        if !DEADLINES {
+            return None;
+        }
         let command = (self.timers.next_deadline, TimeoutReason::Command);
         let stream = match self.phase {
             Phase::Handshake => (self.handshake.deadline, TimeoutReason::Handshake),
@@ -69,7 +77,7 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Does what is due at `now`. Poll transmit and events after it. Calling it early or for nothing does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.phase == Phase::Dead {
+        if !DEADLINES || self.phase == Phase::Dead {
             return;
         }
         if now >= self.timers.next_deadline {
