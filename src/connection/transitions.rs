@@ -217,6 +217,10 @@ const NAMES: [(&str, Verb); 15] = [
     ("REPLCONF", Verb::Replicate),
 ];
 
+/// All names that change what a connection is, for a build that knows none of them.
+const NOT_BUILT: &[u8] = b"EXEC AUTH QUIT SYNC MULTI WATCH HELLO RESET PSYNC SELECT DISCARD UNWATCH MONITOR REPLCONF \
+    SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE";
+
 /// What a command means, from its words as they stand in the transmit buffer.
 pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]>) -> Verb {
     if !(4..=12).contains(&name.len()) {
@@ -225,6 +229,13 @@ pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]
     let is = |word: Option<&[u8]>, other: &str| {
         word.is_some_and(|word| word.eq_ignore_ascii_case(other.as_bytes()))
     };
+    if !SESSION && !SUBSCRIPTIONS {
+        // They are all refused, so that it does not matter which it is.
+        let same = |other: &[u8]| other.eq_ignore_ascii_case(name);
+        let refused = NOT_BUILT.split(|&byte| byte == b' ').any(same)
+            || same(b"CLIENT") && is(words.next(), "REPLY");
+        return if refused { Verb::Hello } else { Verb::Ordinary };
+    }
     if let Some((_, verb)) = NAMES.iter().find(|(other, _)| is(Some(name), other)) {
         return *verb;
     }

@@ -208,17 +208,16 @@ impl<'a> FromReply<'a> for bool {
     #[inline(never)]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         let kind = reply.head.kind;
-        match (kind, reply.head.body) {
-            (Kind::Null, _) => return Ok(false),
-            (Kind::Boolean, Body::Text(text)) => return Ok(text == b"t"),
-            (Kind::Integer, _) => {
+        match kind {
+            Kind::Null => return Ok(false),
+            Kind::Boolean | Kind::Integer => {
                 return match reply.integer_as("bool")? {
                     0 => Ok(false),
                     1 => Ok(true),
                     value => Err(mismatch("bool", kind, MismatchReason::Range, Some(value))),
                 };
             }
-            (Kind::SimpleString | Kind::BulkString, _) => {}
+            Kind::SimpleString | Kind::BulkString => {}
             _ => return Err(reply.mismatch("bool")),
         }
         match reply.bytes_as("bool")? {

@@ -1,18 +1,36 @@
 //! The blocking client.
 
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
-use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open, Patience};
 use redwire::connection::{Capacity, Config, Connection, Event, Message, SendError, SendOptions, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{Parser, Scanner};
+use redwire::resp::{ArgumentWriter, Frame, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
-use crate::session::{Session, Wanted};
+use crate::session::{SUBSCRIPTIONS, Session, Wanted};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
 
 /// What the text of a PING is made of that nobody else sends.
 const SIGN: u64 = u64::from_be_bytes(*b"Redwire!");
+
+/// A command of which no more is known than what it writes: code that takes it is there once for all commands.
+struct Erased<'c> {
+    write: &'c dyn Fn(&mut ArgumentWriter<'_, '_>),
+    patience: Patience,
+}
+
+impl Command for Erased<'_> {
+    type Reply = Open;
+
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        (self.write)(out);
+    }
+
+    fn patience(&self) -> Patience {
+        self.patience
+    }
+}
 
 /// Says without waiting whether a stream has something to be read.
 type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
@@ -150,10 +168,13 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         let sent = self.session.engine.send(now, &command::ping().message(sign)).map_err(Error::from);
         let answered = sent.and_then(|ticket| self.wait(Wanted::Answer(ticket), None));
         let verified = answered.and_then(|_| match self.session.engine.last_event() {
-            // A RESP2 subscriber gets a list, with the sign behind a `pong`.
             Some(Event::Reply { frame, .. }) => {
-                frame.decode::<()>()?;
-                let echoed = frame.elements().last().unwrap_or(frame).decode::<u64>();
+                if let Some(error) = frame.error() {
+                    return Err(error.into());
+                }
+                // A RESP2 subscriber gets a list, with the sign behind a `pong`.
+                let last = if SUBSCRIPTIONS { frame.elements().last() } else { None };
+                let echoed = last.unwrap_or(frame).decode::<u64>();
                 if echoed == Ok(sign) { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
             }
             _ => Err(Error::new(ErrorKind::OutOfStep)),
@@ -216,8 +237,18 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         T::Reply: Gives<R>,
         R: FromReply<'c>,
     {
-        self.answer(&command, SendOptions::default())?;
-        self.session.reply()
+        let erased = Erased { write: &|out| command.write_arguments(out), patience: command.patience() };
+        match self.reply_to(&erased) {
+            Ok(frame) => frame.decode().map_err(Error::from),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs a command; the same code for all of them.
+    #[inline(never)]
+    fn reply_to(&mut self, command: &Erased<'_>) -> Result<Frame<'_>, Error> {
+        self.answer(command, SendOptions::default())?;
+        self.session.frame()
     }
 
     /// Calls a script by its digest, and loads it first if the server has not got it.

@@ -2,14 +2,14 @@
 
 use redwire::connection::{Config, Connection, Event, FailureReason, Message, Mode, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{Parser, Scanner};
+use redwire::resp::{Frame, Parser, Scanner};
 use redwire::time::Instant;
 
 use crate::messages::Messages;
 use crate::{Error, ErrorKind, Memory};
 
 /// Whether there can be messages at all.
-const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
+pub(crate) const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
 
 #[derive(Debug)]
 pub(crate) struct Session<'b, P> {
@@ -128,8 +128,13 @@ impl<'b, P: Parser> Session<'b, P> {
 
     /// The reply that was waited for.
     pub(crate) fn reply<'c, R: FromReply<'c>>(&'c self) -> Result<R, Error> {
+        self.frame()?.decode().map_err(Error::from)
+    }
+
+    /// The same, still to be decoded.
+    pub(crate) fn frame(&self) -> Result<Frame<'_>, Error> {
         match self.engine.last_event() {
-            Some(Event::Reply { frame, .. }) => frame.decode().map_err(Error::from),
+            Some(Event::Reply { frame, .. }) => Ok(frame),
             _ => Err(Error::new(ErrorKind::NoReply)),
         }
     }
