@@ -47,7 +47,7 @@ pub use send::SendOptions;
 pub use transitions::{Mode, SubscriptionKind};
 
 use crate::log::{Streams, debug, info, warn};
-use crate::parts::DEADLINES;
+use crate::parts::{DEADLINES, MODES};
 use crate::resp::{Parser, Protocol, ProtocolError, Scanner};
 use crate::script::Digest;
 use crate::storage::{Buffer, Storage};
@@ -398,7 +398,7 @@ impl<'a, P: Parser> Connection<'a, P> {
 
     /// What the server will be in when it has worked through everything sent so far.
     pub fn mode(&self) -> Mode {
-        self.link.mode
+        if MODES { self.link.mode } else { Mode::Ready }
     }
 
     /// Whether the handshake is done and the connection in use.

@@ -8,7 +8,7 @@ use super::{
     Subscription, SubscriptionKind, Ticket, handshake,
 };
 use crate::log::{debug, warn};
-use crate::parts::{DEADLINES, SESSION, SUBSCRIPTIONS};
+use crate::parts::{ASIDES, DEADLINES, MODES, SESSION, SUBSCRIPTIONS};
 use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
@@ -103,7 +103,7 @@ impl<P: Parser> Connection<'_, P> {
                     }
                 }
                 Ok(Progress::Push { start, end }) => {
-                    if let Some(found) = self.push(start, end) {
+                    if ASIDES && let Some(found) = self.push(start, end) {
                         return Some(found);
                     }
                 }
@@ -144,7 +144,7 @@ impl<P: Parser> Connection<'_, P> {
         match found {
             Found::Connected { protocol, resubscribed } => Event::Connected { protocol, resubscribed },
             Found::Reply { ticket, length } => Event::Reply { ticket, frame: frame(0, length) },
-            Found::Queued { ticket } => Event::Queued { ticket },
+            Found::Queued { ticket } if SESSION => Event::Queued { ticket },
             Found::Chunk { ticket, start, end } => {
                 Event::Chunk { ticket, bytes: self.receive.part(start, end) }
             }
@@ -165,9 +165,19 @@ impl<P: Parser> Connection<'_, P> {
             }
             Found::Message { start, end, .. }
             | Found::Subscription { start, end, .. }
-            | Found::Push { start, end } => Event::Push { frame: frame(start, end) },
-            Found::Monitor { length } => Event::Monitor { line: frame(0, length).text().unwrap_or_default() },
-            Found::Closed { mode, watching } => Event::Closed { reason: self.reason(), mode, watching },
+            | Found::Push { start, end }
+                if ASIDES =>
+            {
+                Event::Push { frame: frame(start, end) }
+            }
+            Found::Monitor { length } if SESSION => {
+                Event::Monitor { line: frame(0, length).text().unwrap_or_default() }
+            }
+            Found::Closed { mode, watching } if MODES => {
+                Event::Closed { reason: self.reason(), mode, watching }
+            }
+            // Nothing else is found in a connection that has one mode.
+            _ => Event::Closed { reason: self.reason(), mode: Mode::Ready, watching: false },
         }
     }
 
@@ -194,7 +204,7 @@ impl<P: Parser> Connection<'_, P> {
         if self.link.text.is_some() || self.link.skip.is_some() {
             return self.end_of_large(length, push);
         }
-        if push {
+        if ASIDES && push {
             return self.push(0, length);
         }
         if SESSION && self.link.monitoring {
@@ -202,7 +212,7 @@ impl<P: Parser> Connection<'_, P> {
             if matches!(self.receive.part(0, length), [b'+', b'0'..=b'9', ..]) {
                 return Some(Found::Monitor { length });
             }
-        } else if self.link.protocol == Protocol::Resp2 && self.is_message(length) {
+        } else if SUBSCRIPTIONS && self.link.protocol == Protocol::Resp2 && self.is_message(length) {
             return self.push(0, length);
         }
         self.reply(Some(length))
@@ -219,7 +229,7 @@ impl<P: Parser> Connection<'_, P> {
         let skip = self.link.skip?;
         let total = skip.dropped + length as u64;
         warn!("skipped {} bytes that did not fit", total);
-        if push || skip.aside {
+        if ASIDES && (push || skip.aside) {
             self.link.skip = None;
             return Some(Found::Skipped { ticket: None, length: total });
         }
@@ -321,7 +331,7 @@ impl<P: Parser> Connection<'_, P> {
             self.die(Death::OutOfStep);
             return None;
         };
-        if (slot.verb != Verb::Ordinary || slot.queued || self.begins_with_error(length))
+        if (MODES && (slot.verb != Verb::Ordinary || slot.queued) || self.begins_with_error(length))
             && let Some(death) = self.settle(slot, length)
         {
             self.die(death);
@@ -333,7 +343,7 @@ impl<P: Parser> Connection<'_, P> {
         if slot.discarded || slot.internal {
             return None;
         }
-        if slot.queued && !self.begins_with_error(length) {
+        if SESSION && slot.queued && !self.begins_with_error(length) {
             return Some(Found::Queued { ticket });
         }
         Some(Found::Reply { ticket, length: length.unwrap_or(0) })
@@ -393,7 +403,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         match slot.verb {
             // These have confirmations, and nothing else but errors.
-            Verb::Subscribe | Verb::Unsubscribe => return Some(Death::OutOfStep),
+            Verb::Subscribe | Verb::Unsubscribe if SUBSCRIPTIONS => return Some(Death::OutOfStep),
             _ if !SESSION => {}
             Verb::Multi if text != Some(b"OK") => return Some(Death::OutOfStep),
             Verb::Multi => self.begin_transaction(),
@@ -464,8 +474,7 @@ impl<P: Parser> Connection<'_, P> {
     #[cold]
     fn in_pieces(&self, slot: &super::Slot) -> bool {
         !slot.discarded
-            && !slot.queued
-            && matches!(slot.verb, Verb::Ordinary | Verb::Ping)
+            && !(MODES && (slot.queued || !matches!(slot.verb, Verb::Ordinary | Verb::Ping)))
             && self.link.phase == Phase::Ready
             && self.was_handed_out(slot.start)
     }
@@ -530,7 +539,7 @@ impl<P: Parser> Connection<'_, P> {
             if SESSION && slot.queued {
                 // It is EXEC that runs it.
                 maybe_executed &= self.exec_was_handed_out();
-            } else {
+            } else if SESSION {
                 self.link.exec_handed_out = None;
             }
             self.in_flight.pop();

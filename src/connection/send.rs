@@ -5,7 +5,7 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
-use crate::parts::{DEADLINES, SESSION, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, MODES, SESSION, SUBSCRIPTIONS};
 use crate::reply::parse_magnitude;
 use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
 use crate::storage::move_within;
@@ -140,8 +140,9 @@ impl<P: Parser> Connection<'_, P> {
             return misuse(why);
         }
         let settled = self.link.phase == Phase::Ready && self.link.gate.is_none();
-        if (verb == Verb::Auth && !(settled && self.in_flight.is_empty()))
-            || (verb == Verb::Reset && !settled)
+        if SESSION
+            && ((verb == Verb::Auth && !(settled && self.in_flight.is_empty()))
+            || (verb == Verb::Reset && !settled))
         {
             return misuse(Misuse::NotAlone);
         }
@@ -171,17 +172,20 @@ impl<P: Parser> Connection<'_, P> {
             self.note_effects(&mut slot, before);
         }
         match next {
+            _ if !MODES => {}
             Next::Same => {}
             Next::To(mode) => self.link.mode = mode,
             Next::BySubscriptions => self.mode_by_subscriptions(),
         }
         self.queued = self.queued.wrapping_add(length as u32);
-        if answer == Answer::Nothing {
+        if SESSION && answer == Answer::Nothing {
             self.link.silent = true;
             return Ok(Ticket::UNANSWERED);
         }
         self.link.unfinished = open;
-        slot.behind_silence = core::mem::take(&mut self.link.silent);
+        if SESSION {
+            slot.behind_silence = core::mem::take(&mut self.link.silent);
+        }
         if DEADLINES {
             self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
         }
@@ -191,6 +195,10 @@ impl<P: Parser> Connection<'_, P> {
     /// Under RESP2 subscriptions are a mode of their own. Before the protocol is agreed on the one that was asked for
     /// counts: should it not be had, a subscriber's other commands are answered with errors.
     pub(super) fn mode_by_subscriptions(&mut self) {
+        if !SUBSCRIPTIONS {
+            self.link.mode = Mode::Ready;
+            return;
+        }
         let protocol = if self.link.phase == Phase::Ready { self.link.protocol } else { self.config.protocol };
         let resp3 = protocol == Protocol::Resp3;
         self.link.mode = if self.subscriptions.total() > 0 && !resp3 { Mode::Subscribed } else { Mode::Ready };

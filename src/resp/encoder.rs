@@ -436,40 +436,37 @@ fn header(kind: u8, length: usize) -> Header {
 }
 
 /// Writes a number and gives the index of its first byte.
-fn format_number(negative: bool, mut magnitude: u64, digits: &mut [u8; 21]) -> usize {
-    let mut at = digits.len();
-    for place in digits.iter_mut().rev() {
-        at -= 1;
-        if at + 1 < 21 && magnitude == 0 {
-            if negative {
-                *place = b'-';
-                return at;
-            }
-            return at + 1;
+fn format_number(negative: bool, mut magnitude: u64, text: &mut [u8; 21]) -> usize {
+    let mut at = text.len();
+    for place in text.iter_mut().rev() {
+        if magnitude == 0 && at < 21 {
+            // There is a place for the sign: no magnitude has more than 20 digits.
+            *place = b'-';
+            return if negative { at - 1 } else { at };
         }
         let digit;
         (magnitude, digit) = divide_by_ten(magnitude);
         *place = b'0' + digit;
+        at -= 1;
     }
     at
 }
 
-/// The quotient and the remainder. What is too large for the processor's own division is done in parts: the routine for
-/// 64 bits would cost much flash.
+/// The quotient and the remainder. What is too large for the processor's own division is done byte by byte: the routine
+/// for 64 bits would cost much flash.
 #[inline]
 fn divide_by_ten(value: u64) -> (u64, u8) {
     if usize::BITS >= u64::BITS {
         return (value / 10, (value % 10) as u8);
     }
-    let mut parts = [48, 32, 16, 0].map(|shift| (value >> shift) as u16);
+    let mut bytes = value.to_be_bytes();
     let mut rest = 0;
-    for part in &mut parts {
-        let dividend = rest << 16 | u32::from(*part);
-        *part = (dividend / 10) as u16;
+    for byte in &mut bytes {
+        let dividend = rest << 8 | u16::from(*byte);
+        *byte = (dividend / 10) as u8;
         rest = dividend % 10;
     }
-    let quotient = parts.iter().fold(0, |quotient, part| quotient << 16 | u64::from(*part));
-    (quotient, rest as u8)
+    (u64::from_be_bytes(bytes), rest as u8)
 }
 
 /// Text of a number on the stack.

@@ -3,12 +3,13 @@
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open, Patience};
 use redwire::connection::{Capacity, Config, Connection, Event, Message, SendError, SendOptions, Ticket};
+use redwire::parts::SUBSCRIPTIONS;
 use redwire::reply::FromReply;
 use redwire::resp::{ArgumentWriter, Frame, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
-use crate::session::{SUBSCRIPTIONS, Session, Wanted};
+use crate::session::{Session, Wanted};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
 
 /// What the text of a PING is made of that nobody else sends.

@@ -1,15 +1,13 @@
 //! What the blocking and the async client share: the engine, and which of its events they wait for.
 
 use redwire::connection::{Config, Connection, Event, FailureReason, Message, Mode, Ticket};
+use redwire::parts::{DEADLINES, SUBSCRIPTIONS};
 use redwire::reply::FromReply;
 use redwire::resp::{Frame, Parser, Scanner};
 use redwire::time::Instant;
 
 use crate::messages::Messages;
 use crate::{Error, ErrorKind, Memory};
-
-/// Whether there can be messages at all.
-pub(crate) const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
 
 #[derive(Debug)]
 pub(crate) struct Session<'b, P> {
@@ -79,7 +77,7 @@ impl<'b, P: Parser> Session<'b, P> {
                 _ => false,
             };
             let found = match event {
-                Event::Connected { .. } => wanted == Wanted::Connected,
+                Event::Connected { .. } => matches!(wanted, Wanted::Connected),
                 Event::Reply { ticket, .. }
                 | Event::Queued { ticket }
                 | Event::Chunk { ticket, .. }
@@ -90,15 +88,15 @@ impl<'b, P: Parser> Session<'b, P> {
                 Event::Skipped { ticket: Some(ticket), length } if answers(ticket) => {
                     return Some(Err(Error::new(ErrorKind::TooLarge(length)).executed(true)));
                 }
-                Event::Skipped { ticket: None, .. } => {
+                Event::Skipped { ticket: None, .. } if SUBSCRIPTIONS => {
                     self.messages.add_lost();
-                    if wanted == Wanted::Message {
+                    if matches!(wanted, Wanted::Message) {
                         return Some(Err(Error::new(ErrorKind::MessagesLost(self.messages.take_lost()))));
                     }
                     false
                 }
                 Event::Failed { ticket, failure } if answers(ticket) => {
-                    if failure.reason == FailureReason::TimedOut {
+                    if DEADLINES && failure.reason == FailureReason::TimedOut {
                         return Some(Err(Error::failed(failure)));
                     }
                     // Why it is over, the event behind these says.
@@ -107,7 +105,7 @@ impl<'b, P: Parser> Session<'b, P> {
                     false
                 }
                 Event::Message(message) if SUBSCRIPTIONS => {
-                    let wanted = wanted == Wanted::Message;
+                    let wanted = matches!(wanted, Wanted::Message);
                     if !wanted {
                         self.messages.push(&message);
                     }
