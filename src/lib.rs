@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`connection`] | the state machine of one link: handshake, pipeline, transactions, subscriptions, scripts, timers |
 //! | [`command`] | commands as values, and as methods of everything that runs commands |
+//! | [`parts`] | what is built in |
 //! | [`reply`] | replies as Rust types |
 //! | [`resp`] | the wire: parsers, frames, encoder |
 //! | [`script`] | Lua scripts and their digests |
@@ -43,7 +44,7 @@ extern crate std;
 pub mod command;
 pub mod connection;
 mod log;
-mod parts;
+pub mod parts;
 pub mod reply;
 pub mod resp;
 pub mod script;

@@ -1,12 +1,22 @@
 //! What is built into the state machine. Features choose it, so that a small device pays for what it uses and no more:
-//! what stands behind one of these constants is not linked where it is false.
+//! what stands behind one of these constants is not linked where it is false. Transports ask them too, since it may be
+//! another crate that turned a feature on.
 
 /// SUBSCRIBE and its like, their messages, and to subscribe again on a new stream.
-pub(crate) const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
+pub const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
 
 /// Commands that change what the connection is: MULTI, WATCH, AUTH, SELECT, MONITOR, CLIENT REPLY, RESET, QUIT; and to
 /// know which scripts the server has.
-pub(crate) const SESSION: bool = cfg!(feature = "session");
+pub const SESSION: bool = cfg!(feature = "session");
+
+/// Timeouts of the handshake and of commands, and the health check.
+pub const DEADLINES: bool = cfg!(feature = "deadlines");
+
+/// Commands that change what the connection is, in one way or the other. Without any, all are alike.
+pub const MODES: bool = SESSION || SUBSCRIPTIONS;
+
+/// Frames that answer no command: messages, other pushes, and what MONITOR shows.
+pub const ASIDES: bool = SESSION || SUBSCRIPTIONS || RESP3;
 
 /// The types that RESP3 adds, and HELLO.
-pub(crate) const RESP3: bool = cfg!(feature = "resp3");
+pub const RESP3: bool = cfg!(feature = "resp3");

@@ -1,5 +1,6 @@
 //! What the engine tells its user: events, and the errors of sending.
 
+use crate::parts::SESSION;
 use core::fmt;
 
 use super::{Mode, SubscriptionKind};
@@ -19,7 +20,7 @@ impl Ticket {
 
     /// Whether there will be an event for it: false for commands that CLIENT REPLY keeps from being answered.
     pub fn is_answered(&self) -> bool {
-        *self != Ticket::UNANSWERED
+        !SESSION || *self != Ticket::UNANSWERED
     }
 }
 

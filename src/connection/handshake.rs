@@ -6,7 +6,7 @@ use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
-use crate::parts::{RESP3, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, RESP3, SUBSCRIPTIONS};
 use crate::resp::{ArgumentWriter, Encoder, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
@@ -49,14 +49,16 @@ const WITHHELD: &[u8] = b"ERR (the server's text is withheld, since it repeats a
 impl<P: Parser> Connection<'_, P> {
     /// Begins the handshake on a fresh stream, or behind RESET on the same one.
     pub(super) fn begin_handshake(&mut self, now: Instant) {
-        self.phase = Phase::Handshake;
-        self.gate = Some(0);
+        self.link.phase = Phase::Handshake;
+        self.link.gate = Some(0);
         self.handshake = Handshake::new();
         if SUBSCRIPTIONS {
             self.subscriptions.begin_restore();
         }
-        self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
-        self.protocol = Protocol::Resp2;
+        if DEADLINES {
+            self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
+        }
+        self.link.protocol = Protocol::Resp2;
         if RESP3 && self.config.protocol == Protocol::Resp3 {
             // The reply to HELLO 3 is RESP3 already.
             self.parser.set_protocol(Protocol::Resp3);
@@ -88,7 +90,7 @@ impl<P: Parser> Connection<'_, P> {
             }
         }
         match first {
-            _ if self.phase != Phase::Handshake => {}
+            _ if self.link.phase != Phase::Handshake => {}
             Some(step) => self.handshake.step = step,
             None => self.begin_subscriptions(),
         }
@@ -98,7 +100,7 @@ impl<P: Parser> Connection<'_, P> {
         match step {
             // HELLO has set the name.
             Step::ClientName => {
-                self.config.client_name.is_some() && (!RESP3 || self.protocol == Protocol::Resp2)
+                self.config.client_name.is_some() && (!RESP3 || self.link.protocol == Protocol::Resp2)
             }
             Step::Database => self.database != 0,
             Step::LibraryName | Step::LibraryVersion => self.config.library.is_some(),
@@ -132,24 +134,24 @@ impl<P: Parser> Connection<'_, P> {
                 return;
             }
         }
-        if self.gate != Some(0) {
+        if self.link.gate != Some(0) {
             // The server has answered what it has not been sent yet.
             self.die(Death::OutOfStep);
             return;
         }
-        self.phase = Phase::Ready;
-        self.gate = None;
-        if matches!(self.mode, Mode::Ready | Mode::Subscribed) {
+        self.link.phase = Phase::Ready;
+        self.link.gate = None;
+        if matches!(self.link.mode, Mode::Ready | Mode::Subscribed) {
             self.mode_by_subscriptions();
         }
         let connected = self.streams.greeted();
         info!(
             "{}, protocol {}, subscriptions restored: {}",
             connected,
-            if self.protocol == Protocol::Resp3 { 3 } else { 2 },
+            if self.link.protocol == Protocol::Resp3 { 3 } else { 2 },
             self.handshake.restored
         );
-        self.announce = Some(self.handshake.restored);
+        self.link.announce = Some(self.handshake.restored);
     }
 
     /// A SUBSCRIBE of the handshake was confirmed for one name.
@@ -209,7 +211,7 @@ impl<P: Parser> Connection<'_, P> {
                     self.die(Death::OutOfStep);
                     return None;
                 }
-                self.protocol = Protocol::Resp3;
+                self.link.protocol = Protocol::Resp3;
                 self.begin_settings();
             }
             Step::Auth => self.begin_settings(),
@@ -256,7 +258,7 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Puts what was appended behind `before` in front of the commands that wait, and lets it through.
     fn open_gate_for(&mut self, before: usize) {
-        let gate = self.gate.unwrap_or(0);
+        let gate = self.link.gate.unwrap_or(0);
         let length = self.transmit.len() - before;
         if let Some(part) = self.transmit.filled_mut().get_mut(gate..) {
             // All of it turned around, and then both parts, is a rotation.
@@ -265,7 +267,7 @@ impl<P: Parser> Connection<'_, P> {
             turn_around(front);
             turn_around(back);
         }
-        self.gate = Some(gate + length);
+        self.link.gate = Some(gate + length);
     }
 
     /// The most that a step of the handshake takes in the transmit buffer, in bytes.

@@ -47,6 +47,7 @@ pub use send::SendOptions;
 pub use transitions::{Mode, SubscriptionKind};
 
 use crate::log::{Streams, debug, info, warn};
+use crate::parts::{DEADLINES, MODES};
 use crate::resp::{Parser, Protocol, ProtocolError, Scanner};
 use crate::script::Digest;
 use crate::storage::{Buffer, Storage};
@@ -150,20 +151,32 @@ pub struct Connection<'a, P = Scanner<'a>> {
     in_flight: InFlight<'a>,
     subscriptions: Subscriptions<'a>,
     scripts: Scripts<'a>,
-    phase: Phase,
+    link: Link,
     /// Why it is over, or was the last time.
     death: Death,
     protocol_error: Option<ProtocolError>,
     refusal: Option<Refusal>,
-    /// What the server is in when it has worked through all that was sent.
-    mode: Mode,
-    protocol: Protocol,
     handshake: Handshake,
-    /// How many of the first bytes to transmit may go out; the rest waits for the handshake, or for AUTH or RESET.
-    gate: Option<usize>,
     /// Bytes of commands ever queued, and ever handed out, wrapping; those of the handshake do not count.
     queued: u32,
     handed_out: u32,
+    database: u32,
+    /// The bytes of the last event, to be consumed with the next call.
+    release: usize,
+    last: Option<Found>,
+    timers: timers::Timers,
+    streams: Streams,
+}
+
+/// What begins anew with each stream.
+#[derive(Debug)]
+struct Link {
+    phase: Phase,
+    /// What the server is in when it has worked through all that was sent.
+    mode: Mode,
+    protocol: Protocol,
+    /// How many of the first bytes to transmit may go out; the rest waits for the handshake, or for AUTH or RESET.
+    gate: Option<usize>,
     /// Keys are being watched when the server has worked through all that was sent.
     watching: bool,
     /// AUTH was sent since the handshake.
@@ -171,15 +184,11 @@ pub struct Connection<'a, P = Scanner<'a>> {
     /// How many channels, patterns and shard channels the server has confirmed, by kind.
     active: [i64; 3],
     monitoring: bool,
-    database: u32,
     /// The database that a SELECT in a transaction chooses if EXEC succeeds.
     transaction_database: Option<u32>,
     /// How many commands the server has queued in the transaction, and how many when it queued that SELECT.
     transaction_length: u32,
     transaction_select: u32,
-    /// The bytes of the last event, to be consumed with the next call.
-    release: usize,
-    last: Option<Found>,
     ended: bool,
     quitting: bool,
     /// A reply that does not fit is being skipped.
@@ -190,7 +199,6 @@ pub struct Connection<'a, P = Scanner<'a>> {
     announce: Option<usize>,
     /// Bytes that the frame being read still needs, at least.
     need: usize,
-    timers: timers::Timers,
     /// Slots whose expiry has to be reported, and the number of the slot from which on they stand.
     expired: usize,
     expired_from: u32,
@@ -200,7 +208,34 @@ pub struct Connection<'a, P = Scanner<'a>> {
     unfinished: Option<usize>,
     /// Of the transaction whose commands are being failed: whether its EXEC was handed out.
     exec_handed_out: Option<bool>,
-    streams: Streams,
+}
+
+impl Link {
+    /// No stream.
+    const NONE: Self = Link {
+        phase: Phase::Idle,
+        mode: Mode::Ready,
+        protocol: Protocol::Resp2,
+        gate: Some(0),
+        watching: false,
+        user_changed: false,
+        active: [0; 3],
+        monitoring: false,
+        transaction_database: None,
+        transaction_length: 0,
+        transaction_select: 0,
+        ended: false,
+        quitting: false,
+        skip: None,
+        text: None,
+        announce: None,
+        need: 1,
+        expired: 0,
+        expired_from: 0,
+        silent: false,
+        unfinished: None,
+        exec_handed_out: None,
+    };
 }
 
 #[cfg(feature = "defmt")]
@@ -211,9 +246,9 @@ impl<P> defmt::Format for Connection<'_, P> {
             "Connection {{ config: {}, phase: {}, mode: {}, protocol: {}, database: {=u32}, in_flight: {=usize}, \
              queued_bytes: {=usize}, .. }}",
             self.config,
-            self.phase,
-            self.mode,
-            self.protocol,
+            self.link.phase,
+            self.link.mode,
+            self.link.protocol,
             self.database,
             self.in_flight.len(),
             self.transmit.len()
@@ -255,37 +290,16 @@ impl<'a, P: Parser> Connection<'a, P> {
             in_flight: InFlight::new(in_flight),
             subscriptions: Subscriptions::new(subscriptions),
             scripts: Scripts::new(scripts),
-            phase: Phase::Idle,
+            link: Link::NONE,
             death: Death::Disconnected,
             protocol_error: None,
             refusal: None,
-            mode: Mode::Ready,
-            protocol: Protocol::Resp2,
             handshake: Handshake::new(),
-            gate: Some(0),
             queued: 0,
             handed_out: 0,
-            watching: false,
-            user_changed: false,
-            active: [0; 3],
-            monitoring: false,
-            transaction_database: None,
-            transaction_length: 0,
-            transaction_select: 0,
             release: 0,
             last: None,
-            ended: false,
-            quitting: false,
-            skip: None,
-            text: None,
-            announce: None,
-            need: 1,
             timers: timers::Timers::new(),
-            expired: 0,
-            expired_from: 0,
-            silent: false,
-            unfinished: None,
-            exec_handed_out: None,
             streams: Streams::default(),
         }
     }
@@ -296,13 +310,15 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// [`Misuse::Closed`] while the connection before it has not ended: call [`handle_eof`](Self::handle_eof) or
     /// [`close`](Self::close), and take the events up to [`Event::Closed`].
     pub fn connected(&mut self, now: Instant) -> Result<(), Misuse> {
-        if self.phase != Phase::Idle {
+        if self.link.phase != Phase::Idle {
             return Err(Misuse::Closed);
         }
         debug!("stream is up, handshake begins");
         self.streams.begin();
         self.parser.reset();
-        self.timers.last_received = now;
+        if DEADLINES {
+            self.timers.last_received = now;
+        }
         self.begin_handshake(now);
         Ok(())
     }
@@ -312,11 +328,15 @@ impl<'a, P: Parser> Connection<'a, P> {
     #[inline]
     pub fn poll_transmit(&self) -> Option<&[u8]> {
         let waiting = self.transmit.filled();
-        let open = match self.gate {
+        let open = match self.link.gate {
             None => waiting,
             Some(gate) => waiting.get(..gate).unwrap_or(waiting),
         };
-        if open.is_empty() || matches!(self.phase, Phase::Dead | Phase::Idle) { None } else { Some(open) }
+        if open.is_empty() || matches!(self.link.phase, Phase::Dead | Phase::Idle) {
+            None
+        } else {
+            Some(open)
+        }
     }
 
     /// Says how many bytes of [`poll_transmit`](Self::poll_transmit) were written.
@@ -324,10 +344,10 @@ impl<'a, P: Parser> Connection<'a, P> {
     pub fn transmitted(&mut self, count: usize) {
         let count = count.min(self.poll_transmit().map_or(0, <[u8]>::len));
         self.transmit.consume(count);
-        if self.phase != Phase::Handshake {
+        if self.link.phase != Phase::Handshake {
             self.handed_out = self.handed_out.wrapping_add(count as u32);
         }
-        self.gate = self.gate.map(|gate| gate - count);
+        self.link.gate = self.link.gate.map(|gate| gate - count);
         self.transmit.shrink();
     }
 
@@ -352,10 +372,10 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// Says that the stream has ended or broken. What is complete is still delivered; then all commands in flight fail.
     /// Poll events after it.
     pub fn handle_eof(&mut self) {
-        match self.phase {
+        match self.link.phase {
             Phase::Idle => self.die(Death::Disconnected),
             Phase::Dead => {}
-            Phase::Handshake | Phase::Ready => self.ended = true,
+            Phase::Handshake | Phase::Ready => self.link.ended = true,
         }
     }
 
@@ -367,7 +387,7 @@ impl<'a, P: Parser> Connection<'a, P> {
     #[cold]
     #[inline(never)]
     fn die(&mut self, death: Death) {
-        if self.phase == Phase::Dead {
+        if self.link.phase == Phase::Dead {
             return;
         }
         if matches!(death, Death::Quit | Death::Closed) {
@@ -375,29 +395,29 @@ impl<'a, P: Parser> Connection<'a, P> {
         } else {
             warn!("connection is over: {}, commands that fail: {}", death.name(), self.in_flight.awaited());
         }
-        self.phase = Phase::Dead;
+        self.link.phase = Phase::Dead;
         self.death = death;
-        self.announce = None;
+        self.link.announce = None;
     }
 
     /// What the server will be in when it has worked through everything sent so far.
     pub fn mode(&self) -> Mode {
-        self.mode
+        if MODES { self.link.mode } else { Mode::Ready }
     }
 
     /// Whether the handshake is done and the connection in use.
     pub fn is_ready(&self) -> bool {
-        self.phase == Phase::Ready
+        self.link.phase == Phase::Ready
     }
 
     /// Whether there is no stream: [`connected`](Self::connected) is what comes next.
     pub fn is_idle(&self) -> bool {
-        self.phase == Phase::Idle
+        self.link.phase == Phase::Idle
     }
 
     /// The protocol in use; RESP2 until the handshake has agreed on another.
     pub fn protocol(&self) -> Protocol {
-        self.protocol
+        self.link.protocol
     }
 
     /// The database in use: that of the configuration, or of the last SELECT that the server has confirmed.
@@ -412,12 +432,12 @@ impl<'a, P: Parser> Connection<'a, P> {
 
     /// Whether keys are being watched, if everything sent so far succeeds.
     pub fn is_watching(&self) -> bool {
-        self.watching
+        self.link.watching
     }
 
     /// Whether AUTH was sent since the handshake, so that the user may not be that of the configuration.
     pub fn has_changed_user(&self) -> bool {
-        self.user_changed
+        self.link.user_changed
     }
 
     /// How many channels, patterns and shard channels a reconnect would subscribe to again.
@@ -444,16 +464,16 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// Whether the connection is as fresh as after its handshake: nothing in flight, nothing received that was not taken,
     /// no transaction, WATCH, subscription or other mode, no AUTH by hand. A pool asks this before it hands a connection on.
     pub fn is_clean(&self) -> bool {
-        self.phase == Phase::Ready
-            && self.mode == Mode::Ready
+        self.link.phase == Phase::Ready
+            && self.link.mode == Mode::Ready
             && self.in_flight.is_empty()
             && self.transmit.is_empty()
             && self.receive.len() == self.release
-            && !self.watching
-            && !self.user_changed
-            && !self.ended
+            && !self.link.watching
+            && !self.link.user_changed
+            && !self.link.ended
             && self.subscriptions.total() == 0
-            && self.active == [0; 3]
+            && self.link.active == [0; 3]
             && self.database == self.config.database
     }
 

@@ -50,7 +50,7 @@ impl<P: Parser> Connection<'_, P> {
     /// has room for, and none beyond the length. Poll transmit after it.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
         const END: &[u8] = b"\r\n";
-        let Some(left) = self.unfinished else { return 0 };
+        let Some(left) = self.link.unfinished else { return 0 };
         // With the last byte its CRLF has to fit.
         let room = self.transmit.available();
         let most =
@@ -60,10 +60,10 @@ impl<P: Parser> Connection<'_, P> {
             return 0;
         }
         let mut added = piece.len();
-        self.unfinished = Some(left - piece.len());
+        self.link.unfinished = Some(left - piece.len());
         if left == piece.len() && self.transmit.append(END).is_ok() {
             added += END.len();
-            self.unfinished = None;
+            self.link.unfinished = None;
         }
         self.queued = self.queued.wrapping_add(added as u32);
         if let Some(slot) = self.in_flight.back_mut() {
@@ -74,6 +74,6 @@ impl<P: Parser> Connection<'_, P> {
 
     /// How many bytes of the argument that [`begin`](Self::begin) has begun are still to come; none if none has.
     pub fn unfinished(&self) -> Option<usize> {
-        self.unfinished
+        self.link.unfinished
     }
 }

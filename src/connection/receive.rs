@@ -4,11 +4,11 @@ use super::handshake::contains;
 use super::in_flight::NEVER;
 use super::transitions::Verb;
 use super::{
-    CloseReason, Connection, Death, Event, Failure, FailureReason, Message, Mode, Phase, Refusal,
+    CloseReason, Connection, Death, Event, Failure, FailureReason, Link, Message, Mode, Phase, Refusal,
     Subscription, SubscriptionKind, Ticket, handshake,
 };
 use crate::log::{debug, warn};
-use crate::parts::{SESSION, SUBSCRIPTIONS};
+use crate::parts::{ASIDES, DEADLINES, MODES, SESSION, SUBSCRIPTIONS};
 use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
@@ -75,20 +75,21 @@ impl<P: Parser> Connection<'_, P> {
     fn find(&mut self) -> Option<Found> {
         self.receive.consume(core::mem::take(&mut self.release));
         loop {
-            if self.expired > 0
+            if DEADLINES
+                && self.link.expired > 0
                 && let Some(found) = self.report_expired()
             {
                 return Some(found);
             }
-            match self.phase {
+            match self.link.phase {
                 Phase::Idle => return None,
                 Phase::Dead => return Some(self.bury()),
                 _ => {}
             }
-            if let Some(resubscribed) = self.announce.take() {
-                return Some(Found::Connected { protocol: self.protocol, resubscribed });
+            if let Some(resubscribed) = self.link.announce.take() {
+                return Some(Found::Connected { protocol: self.link.protocol, resubscribed });
             }
-            self.parser.stream(self.text.is_some() || self.expects_pieces());
+            self.parser.stream(self.link.text.is_some() || self.expects_pieces());
             match self.parser.parse(self.receive.filled()) {
                 Ok(Progress::Frame { length, push }) => {
                     let found = self.frame(length, push);
@@ -97,17 +98,17 @@ impl<P: Parser> Connection<'_, P> {
                         return found;
                     }
                     // A refusal stays in the buffer to be shown.
-                    if self.phase != Phase::Dead {
+                    if self.link.phase != Phase::Dead {
                         self.receive.consume(length);
                     }
                 }
                 Ok(Progress::Push { start, end }) => {
-                    if let Some(found) = self.push(start, end) {
+                    if ASIDES && let Some(found) = self.push(start, end) {
                         return Some(found);
                     }
                 }
                 Ok(Progress::Text { start, end }) => {
-                    *self.text.get_or_insert(0) += (end - start) as u64;
+                    *self.link.text.get_or_insert(0) += (end - start) as u64;
                     self.parser.discard(end);
                     if self.in_flight.front().is_none_or(|slot| slot.discarded) {
                         // Given up on the way.
@@ -118,13 +119,13 @@ impl<P: Parser> Connection<'_, P> {
                     return Some(Found::Chunk { ticket: self.in_flight.front_ticket(), start, end });
                 }
                 Ok(Progress::Incomplete { need }) => {
-                    self.need = need;
-                    if self.ended {
-                        self.die(if self.quitting { Death::Quit } else { Death::Disconnected });
+                    self.link.need = need;
+                    if self.link.ended {
+                        self.die(if self.link.quitting { Death::Quit } else { Death::Disconnected });
                         continue;
                     }
                     self.skip_what_does_not_fit();
-                    if self.phase == Phase::Dead {
+                    if self.link.phase == Phase::Dead {
                         continue;
                     }
                     return None;
@@ -143,7 +144,7 @@ impl<P: Parser> Connection<'_, P> {
         match found {
             Found::Connected { protocol, resubscribed } => Event::Connected { protocol, resubscribed },
             Found::Reply { ticket, length } => Event::Reply { ticket, frame: frame(0, length) },
-            Found::Queued { ticket } => Event::Queued { ticket },
+            Found::Queued { ticket } if SESSION => Event::Queued { ticket },
             Found::Chunk { ticket, start, end } => {
                 Event::Chunk { ticket, bytes: self.receive.part(start, end) }
             }
@@ -164,9 +165,19 @@ impl<P: Parser> Connection<'_, P> {
             }
             Found::Message { start, end, .. }
             | Found::Subscription { start, end, .. }
-            | Found::Push { start, end } => Event::Push { frame: frame(start, end) },
-            Found::Monitor { length } => Event::Monitor { line: frame(0, length).text().unwrap_or_default() },
-            Found::Closed { mode, watching } => Event::Closed { reason: self.reason(), mode, watching },
+            | Found::Push { start, end }
+                if ASIDES =>
+            {
+                Event::Push { frame: frame(start, end) }
+            }
+            Found::Monitor { length } if SESSION => {
+                Event::Monitor { line: frame(0, length).text().unwrap_or_default() }
+            }
+            Found::Closed { mode, watching } if MODES => {
+                Event::Closed { reason: self.reason(), mode, watching }
+            }
+            // Nothing else is found in a connection that has one mode.
+            _ => Event::Closed { reason: self.reason(), mode: Mode::Ready, watching: false },
         }
     }
 
@@ -190,18 +201,18 @@ impl<P: Parser> Connection<'_, P> {
     /// A complete frame stands at the head of the receive buffer, or the end of one whose beginning is gone.
     #[inline]
     fn frame(&mut self, length: usize, push: bool) -> Option<Found> {
-        if self.text.is_some() || self.skip.is_some() {
+        if self.link.text.is_some() || self.link.skip.is_some() {
             return self.end_of_large(length, push);
         }
-        if push {
+        if ASIDES && push {
             return self.push(0, length);
         }
-        if SESSION && self.monitoring {
+        if SESSION && self.link.monitoring {
             // A line begins with the time; the replies to RESET and QUIT with a letter.
             if matches!(self.receive.part(0, length), [b'+', b'0'..=b'9', ..]) {
                 return Some(Found::Monitor { length });
             }
-        } else if self.protocol == Protocol::Resp2 && self.is_message(length) {
+        } else if SUBSCRIPTIONS && self.link.protocol == Protocol::Resp2 && self.is_message(length) {
             return self.push(0, length);
         }
         self.reply(Some(length))
@@ -209,21 +220,21 @@ impl<P: Parser> Connection<'_, P> {
 
     /// A frame that was streamed or skipped is complete.
     fn end_of_large(&mut self, length: usize, push: bool) -> Option<Found> {
-        if let Some(text) = self.text.take() {
+        if let Some(text) = self.link.text.take() {
             let ticket = self.in_flight.front_ticket();
             let discarded = self.in_flight.front()?.discarded;
             self.in_flight.pop();
             return (!discarded).then_some(Found::ChunksEnd { ticket, length: text });
         }
-        let skip = self.skip?;
+        let skip = self.link.skip?;
         let total = skip.dropped + length as u64;
         warn!("skipped {} bytes that did not fit", total);
-        if push || skip.aside {
-            self.skip = None;
+        if ASIDES && (push || skip.aside) {
+            self.link.skip = None;
             return Some(Found::Skipped { ticket: None, length: total });
         }
         let found = self.reply(None);
-        self.skip = None;
+        self.link.skip = None;
         match found {
             Some(Found::Reply { ticket, .. }) => Some(Found::Skipped { ticket: Some(ticket), length: total }),
             other => other,
@@ -243,8 +254,8 @@ impl<P: Parser> Connection<'_, P> {
     /// Whether the server can send messages of itself, or confirmations are due.
     fn expects_messages(&self) -> bool {
         let confirming = |verb| matches!(verb, Verb::Subscribe | Verb::Unsubscribe);
-        self.active != [0; 3]
-            || self.phase == Phase::Handshake
+        self.link.active != [0; 3]
+            || self.link.phase == Phase::Handshake
             || self.in_flight.front().is_some_and(|slot| confirming(slot.verb))
     }
 
@@ -260,7 +271,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         match confirmation(frame) {
             Some(Confirmation { kind, subscribed, name, count }) => {
-                count_active(&mut self.active, kind, count);
+                count_active(&mut self.link.active, kind, count);
                 let expected = if subscribed { Verb::Subscribe } else { Verb::Unsubscribe };
                 let slot = self
                     .in_flight
@@ -274,7 +285,7 @@ impl<P: Parser> Connection<'_, P> {
                     }
                     return Some(Found::Subscription { ticket: None, start, end, last: true });
                 }
-                if slot.is_none() && self.phase == Phase::Ready {
+                if slot.is_none() && self.link.phase == Phase::Ready {
                     // It confirms what was not asked.
                     self.die(Death::OutOfStep);
                     return None;
@@ -287,15 +298,20 @@ impl<P: Parser> Connection<'_, P> {
 
     /// A confirmation for the command at the front, or for the handshake.
     fn confirm(&mut self, kind: SubscriptionKind, start: usize, end: usize) -> Option<Found> {
-        if self.phase == Phase::Handshake {
+        if self.link.phase == Phase::Handshake {
             if !self.handshake_confirmed() {
                 self.die(Death::OutOfStep);
                 return None;
             }
-            return Some(Found::Subscription { ticket: None, start, end, last: self.phase == Phase::Ready });
+            return Some(Found::Subscription {
+                ticket: None,
+                start,
+                end,
+                last: self.link.phase == Phase::Ready,
+            });
         }
         let ticket = self.in_flight.front_ticket();
-        let none_left = self.active.get(kind as usize) == Some(&0);
+        let none_left = self.link.active.get(kind as usize) == Some(&0);
         let slot = self.in_flight.front_mut()?;
         slot.count = slot.count.saturating_sub(1);
         let last = if slot.everything { none_left } else { slot.count == 0 };
@@ -309,18 +325,18 @@ impl<P: Parser> Connection<'_, P> {
     /// A reply: the frame at the head of the receive buffer, or one that was skipped.
     #[inline]
     fn reply(&mut self, length: Option<usize>) -> Option<Found> {
-        if self.phase == Phase::Handshake {
+        if self.link.phase == Phase::Handshake {
             return self.handshake_reply(length);
         }
         let ticket = self.in_flight.front_ticket();
         let front = self.in_flight.front().filter(|slot| self.was_handed_out(slot.start)).copied();
-        let answers = self.unfinished.is_none() || self.in_flight.len() > 1;
+        let answers = self.link.unfinished.is_none() || self.in_flight.len() > 1;
         let Some(slot) = front.filter(|_| answers) else {
             // It answers nothing, or what was not even asked yet.
             self.die(Death::OutOfStep);
             return None;
         };
-        if (slot.verb != Verb::Ordinary || slot.queued || self.begins_with_error(length))
+        if (MODES && (slot.verb != Verb::Ordinary || slot.queued) || self.begins_with_error(length))
             && let Some(death) = self.settle(slot, length)
         {
             self.die(death);
@@ -332,7 +348,7 @@ impl<P: Parser> Connection<'_, P> {
         if slot.discarded || slot.internal {
             return None;
         }
-        if slot.queued && !self.begins_with_error(length) {
+        if SESSION && slot.queued && !self.begins_with_error(length) {
             return Some(Found::Queued { ticket });
         }
         Some(Found::Reply { ticket, length: length.unwrap_or(0) })
@@ -342,7 +358,7 @@ impl<P: Parser> Connection<'_, P> {
     fn begins_with_error(&self, length: Option<usize>) -> bool {
         match length {
             Some(_) => matches!(self.receive.filled().first(), Some(b'-' | b'!' | b'|')),
-            None => self.skip.is_some_and(|skip| skip.error),
+            None => self.link.skip.is_some_and(|skip| skip.error),
         }
     }
 
@@ -371,10 +387,10 @@ impl<P: Parser> Connection<'_, P> {
                 Verb::Exec if without_multi && !slot.orphaned => return Some(Death::OutOfStep),
                 // The server is still in the transaction: only EXEC ends one by being refused.
                 Verb::Discard if !slot.orphaned => return Some(Death::OutOfStep),
-                Verb::Exec | Verb::Discard => self.transaction_database = None,
-                Verb::Monitor if self.mode == Mode::Monitor => self.mode = Mode::Ready,
+                Verb::Exec | Verb::Discard => self.link.transaction_database = None,
+                Verb::Monitor if self.link.mode == Mode::Monitor => self.link.mode = Mode::Ready,
                 Verb::Reset => return Some(self.refused("RESET", length, false)),
-                Verb::Auth => self.gate = None,
+                Verb::Auth => self.link.gate = None,
                 _ => {}
             }
             return None;
@@ -384,31 +400,31 @@ impl<P: Parser> Connection<'_, P> {
                 return Some(Death::OutOfStep);
             }
             if slot.verb == Verb::Select {
-                self.transaction_database = Some(slot.count);
-                self.transaction_select = self.transaction_length;
+                self.link.transaction_database = Some(slot.count);
+                self.link.transaction_select = self.link.transaction_length;
             }
-            self.transaction_length = self.transaction_length.saturating_add(1);
+            self.link.transaction_length = self.link.transaction_length.saturating_add(1);
             return None;
         }
         match slot.verb {
             // These have confirmations, and nothing else but errors.
-            Verb::Subscribe | Verb::Unsubscribe => return Some(Death::OutOfStep),
+            Verb::Subscribe | Verb::Unsubscribe if SUBSCRIPTIONS => return Some(Death::OutOfStep),
             _ if !SESSION => {}
             Verb::Multi if text != Some(b"OK") => return Some(Death::OutOfStep),
             Verb::Multi => self.begin_transaction(),
             Verb::Exec => {
-                let number = self.transaction_select as usize;
+                let number = self.link.transaction_select as usize;
                 let selected = |frame: Frame<'_>| {
                     frame.elements().nth(number).is_some_and(|reply| reply.error().is_none())
                 };
-                let database = self.transaction_database.filter(|_| frame.is_none_or(selected));
+                let database = self.link.transaction_database.filter(|_| frame.is_none_or(selected));
                 self.database = database.unwrap_or(self.database);
                 self.begin_transaction();
             }
-            Verb::Discard => self.transaction_database = None,
-            Verb::Monitor => self.monitoring = true,
-            Verb::Quit => self.quitting = true,
-            Verb::Auth => self.gate = None,
+            Verb::Discard => self.link.transaction_database = None,
+            Verb::Monitor => self.link.monitoring = true,
+            Verb::Quit => self.link.quitting = true,
+            Verb::Auth => self.link.gate = None,
             Verb::Select => self.database = slot.count,
             Verb::ScriptLoad => {
                 if let Some(digest) = text.and_then(Digest::from_hex) {
@@ -417,11 +433,11 @@ impl<P: Parser> Connection<'_, P> {
             }
             Verb::ScriptFlush => self.scripts.clear(),
             Verb::Reset => {
-                if text != Some(b"RESET") || self.gate != Some(0) {
+                if text != Some(b"RESET") || self.link.gate != Some(0) {
                     return Some(Death::OutOfStep);
                 }
-                self.monitoring = false;
-                self.active = [0; 3];
+                self.link.monitoring = false;
+                self.link.active = [0; 3];
                 self.begin_transaction();
                 self.database = self.config.database;
                 let now = self.timers.last_received;
@@ -441,15 +457,15 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Forgets what was selected in a transaction.
     fn begin_transaction(&mut self) {
-        self.transaction_database = None;
-        self.transaction_length = 0;
+        self.link.transaction_database = None;
+        self.link.transaction_length = 0;
     }
 
     /// The error, if the reply is one; without its text if it was skipped.
     pub(super) fn error_in(&self, length: Option<usize>) -> Option<ErrorReply<'_>> {
         match length {
             Some(length) => Frame::accepted(self.receive.part(0, length)).error(),
-            None => self.skip.filter(|skip| skip.error).map(|_| ErrorReply::new(b"")),
+            None => self.link.skip.filter(|skip| skip.error).map(|_| ErrorReply::new(b"")),
         }
     }
 
@@ -463,9 +479,8 @@ impl<P: Parser> Connection<'_, P> {
     #[cold]
     fn in_pieces(&self, slot: &super::Slot) -> bool {
         !slot.discarded
-            && !slot.queued
-            && matches!(slot.verb, Verb::Ordinary | Verb::Ping)
-            && self.phase == Phase::Ready
+            && !(MODES && (slot.queued || !matches!(slot.verb, Verb::Ordinary | Verb::Ping)))
+            && self.link.phase == Phase::Ready
             && self.was_handed_out(slot.start)
     }
 
@@ -483,8 +498,8 @@ impl<P: Parser> Connection<'_, P> {
                 _ => slot.queued = false,
             }
         }
-        if self.mode == Mode::Transaction {
-            self.mode = Mode::Ready;
+        if self.link.mode == Mode::Transaction {
+            self.link.mode = Mode::Ready;
         }
     }
 
@@ -492,7 +507,7 @@ impl<P: Parser> Connection<'_, P> {
     fn subscription_refused(&mut self, slot: super::Slot) {
         let sequence = self.in_flight.front_ticket().sequence;
         self.subscriptions.remove_added_by(slot.subscription, sequence);
-        if matches!(self.mode, Mode::Subscribed | Mode::Ready) {
+        if matches!(self.link.mode, Mode::Subscribed | Mode::Ready) {
             self.mode_by_subscriptions();
         }
     }
@@ -501,21 +516,21 @@ impl<P: Parser> Connection<'_, P> {
     fn report_expired(&mut self) -> Option<Found> {
         // None stands before `expired_from`, however many have been reported.
         let first = self.in_flight.front_ticket().sequence;
-        let passed = self.expired_from.wrapping_sub(first) as usize;
+        let passed = self.link.expired_from.wrapping_sub(first) as usize;
         let begin = if passed > self.in_flight.len() { 0 } else { passed };
         for position in begin..self.in_flight.len() {
             let Some(slot) = self.in_flight.get_mut(position) else { break };
             if slot.expired {
                 slot.expired = false;
                 let failure = Failure { reason: FailureReason::TimedOut, maybe_executed: !slot.void };
-                self.expired -= 1;
+                self.link.expired -= 1;
                 let ticket = self.in_flight.ticket_at(position);
-                self.expired_from = ticket.sequence.wrapping_add(1);
+                self.link.expired_from = ticket.sequence.wrapping_add(1);
                 self.in_flight.drop_void();
                 return Some(Found::Failed { ticket, failure });
             }
         }
-        self.expired = 0;
+        self.link.expired = 0;
         None
     }
 
@@ -523,14 +538,14 @@ impl<P: Parser> Connection<'_, P> {
     fn bury(&mut self) -> Found {
         while let Some(&slot) = self.in_flight.front() {
             let ticket = self.in_flight.front_ticket();
-            let unfinished = self.unfinished.is_some() && self.in_flight.len() == 1;
+            let unfinished = self.link.unfinished.is_some() && self.in_flight.len() == 1;
             // A server executes whole commands only.
             let mut maybe_executed = self.was_handed_out(slot.start) && !unfinished;
             if SESSION && slot.queued {
                 // It is EXEC that runs it.
                 maybe_executed &= self.exec_was_handed_out();
-            } else {
-                self.exec_handed_out = None;
+            } else if SESSION {
+                self.link.exec_handed_out = None;
             }
             self.in_flight.pop();
             if !slot.discarded && !slot.internal {
@@ -538,20 +553,20 @@ impl<P: Parser> Connection<'_, P> {
                 return Found::Failed { ticket, failure };
             }
         }
-        let (mode, watching) = (self.mode, self.watching);
+        let (mode, watching) = (self.link.mode, self.link.watching);
         self.start_over();
         Found::Closed { mode, watching }
     }
 
     fn exec_was_handed_out(&mut self) -> bool {
-        if let Some(known) = self.exec_handed_out {
+        if let Some(known) = self.link.exec_handed_out {
             return known;
         }
         let exec = (1..self.in_flight.len())
             .filter_map(|position| self.in_flight.get(position))
             .find(|slot| matches!(slot.verb, Verb::Exec | Verb::Discard));
         let known = exec.is_some_and(|slot| slot.verb == Verb::Exec && self.was_handed_out(slot.start));
-        self.exec_handed_out = Some(known);
+        self.link.exec_handed_out = Some(known);
         known
     }
 
@@ -568,27 +583,12 @@ impl<P: Parser> Connection<'_, P> {
         self.in_flight.next_generation();
         self.scripts.clear();
         self.timers.reset();
-        self.phase = Phase::Idle;
-        self.mode = Mode::Ready;
+        self.link = Link::NONE;
         self.mode_by_subscriptions();
-        self.protocol = Protocol::Resp2;
-        self.gate = Some(0);
         self.handed_out = self.queued;
-        self.watching = false;
-        self.user_changed = false;
-        self.active = [0; 3];
-        self.monitoring = false;
-        self.begin_transaction();
-        self.ended = false;
-        self.quitting = false;
-        self.skip = None;
-        self.text = None;
-        self.need = 1;
-        self.expired = 0;
-        self.silent = false;
-        self.unfinished = None;
-        self.exec_handed_out = None;
-        self.handshake.deadline = NEVER;
+        if DEADLINES {
+            self.handshake.deadline = NEVER;
+        }
     }
 
     /// Makes room for the next read.
@@ -601,7 +601,7 @@ impl<P: Parser> Connection<'_, P> {
         if self.receive.compaction_pays() {
             self.receive.compact();
         }
-        let wanted = self.need.clamp(READ_AHEAD, MOST_AHEAD);
+        let wanted = self.link.need.clamp(READ_AHEAD, MOST_AHEAD);
         if self.receive.free().len() < wanted {
             let room = self.receive.available().min(wanted);
             // Memory that the allocator does not give is like a buffer that is full.
@@ -620,7 +620,7 @@ impl<P: Parser> Connection<'_, P> {
             self.die(Death::Capacity);
             return;
         }
-        if self.skip.is_none() && self.text.is_none() {
+        if self.link.skip.is_none() && self.link.text.is_none() {
             let aside = self.begins_aside();
             if !aside && self.awaits_confirmation() {
                 // It may be a confirmation, which has to be read.
@@ -628,7 +628,7 @@ impl<P: Parser> Connection<'_, P> {
                 return;
             }
             let error = matches!(self.receive.filled(), [b'-' | b'!', ..]);
-            self.skip = Some(Skip { dropped: 0, aside, error });
+            self.link.skip = Some(Skip { dropped: 0, aside, error });
         }
         // A push inside is kept as long as it can be.
         let drop = match self.parser.discardable() {
@@ -637,7 +637,7 @@ impl<P: Parser> Connection<'_, P> {
         };
         self.parser.discard(drop);
         self.receive.consume(drop);
-        if let Some(skip) = &mut self.skip {
+        if let Some(skip) = &mut self.link.skip {
             skip.dropped += drop as u64;
         }
         self.receive.compact();
@@ -652,9 +652,9 @@ impl<P: Parser> Connection<'_, P> {
         const MESSAGES: [&[u8]; 3] = [b"3\r\n$7\r\nmessage", b"4\r\n$8\r\npmessage", b"3\r\n$8\r\nsmessage"];
         let Some((first, rest)) = self.receive.filled().split_first() else { return false };
         match first {
-            b'+' => SESSION && self.monitoring && rest.first().is_some_and(u8::is_ascii_digit),
+            b'+' => SESSION && self.link.monitoring && rest.first().is_some_and(u8::is_ascii_digit),
             _ if !SUBSCRIPTIONS => false,
-            b'*' if self.protocol == Protocol::Resp3 || !self.expects_messages() => false,
+            b'*' if self.link.protocol == Protocol::Resp3 || !self.expects_messages() => false,
             b'*' | b'>' => MESSAGES.iter().any(|message| rest.starts_with(message)),
             _ => false,
         }
@@ -667,14 +667,14 @@ impl<P: Parser> Connection<'_, P> {
         }
         match self.receive.filled() {
             [b'>', ..] => {
-                self.phase == Phase::Handshake
+                self.link.phase == Phase::Handshake
                     || self
                         .in_flight
                         .front()
                         .is_some_and(|slot| matches!(slot.verb, Verb::Subscribe | Verb::Unsubscribe))
             }
             // A list is no reply to what a subscriber can send, but for a PING.
-            [b'*', ..] => self.protocol == Protocol::Resp2 && self.expects_messages(),
+            [b'*', ..] => self.link.protocol == Protocol::Resp2 && self.expects_messages(),
             _ => false,
         }
     }

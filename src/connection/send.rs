@@ -5,7 +5,7 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
-use crate::parts::{SESSION, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, MODES, SESSION, SUBSCRIPTIONS};
 use crate::reply::parse_magnitude;
 use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
 use crate::storage::move_within;
@@ -84,6 +84,17 @@ impl<P: Parser> Connection<'_, P> {
         let before = self.transmit.len();
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
         Encoder::new(&mut self.transmit).arguments(write)?;
+        let deadline = if DEADLINES { self.deadline(now, patience, options) } else { NEVER };
+        let sent = self.admit(before, deadline, options.streamed, open);
+        if sent.is_err() {
+            self.transmit.truncate(before);
+        }
+        sent
+    }
+
+    /// When the caller's patience with a command ends that is sent now.
+    #[inline]
+    fn deadline(&self, now: Instant, patience: Patience, options: SendOptions) -> Instant {
         let usual = self.config.command_timeout;
         let (timeout, more) = match (options.timeout, patience) {
             (Some(timeout), _) => (timeout, Duration::ZERO),
@@ -91,12 +102,7 @@ impl<P: Parser> Connection<'_, P> {
             (None, Patience::Longer(more)) => (usual, more),
             (None, Patience::Forever) => (None, Duration::ZERO),
         };
-        let deadline = timeout.map_or(NEVER, |timeout| now + timeout + more);
-        let sent = self.admit(before, deadline, options.streamed, open);
-        if sent.is_err() {
-            self.transmit.truncate(before);
-        }
-        sent
+        timeout.map_or(NEVER, |timeout| now + timeout + more)
     }
 
     /// Decides about the command that was appended behind `before`.
@@ -108,10 +114,10 @@ impl<P: Parser> Connection<'_, P> {
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
         let misuse = |misuse| Err(SendError::Misuse(misuse));
-        if self.phase == Phase::Dead {
+        if self.link.phase == Phase::Dead {
             return misuse(Misuse::Closed);
         }
-        if self.unfinished.is_some() {
+        if self.link.unfinished.is_some() {
             return misuse(Misuse::Unfinished);
         }
         let length = self.transmit.len() - before;
@@ -120,7 +126,7 @@ impl<P: Parser> Connection<'_, P> {
         if needed > room {
             return Err(SendError::Capacity(Capacity::Transmit { needed, available: room }));
         }
-        if self.gate.is_some() && self.transmit.available() < self.handshake_reserve() {
+        if self.link.gate.is_some() && self.transmit.available() < self.handshake_reserve() {
             // Behind the gate there is a handshake to come, which goes out first.
             let available = (self.transmit.available() + length).saturating_sub(self.handshake_reserve());
             return Err(SendError::Capacity(Capacity::Transmit { needed: length, available }));
@@ -129,13 +135,14 @@ impl<P: Parser> Connection<'_, P> {
         let mut words = Words::of(bytes);
         let name = words.next().unwrap_or_default();
         let verb = classify(name, words.clone());
-        let (answer, next) = rule(self.mode, verb);
+        let (answer, next) = rule(self.link.mode, verb);
         if let Answer::Refused(why) = answer {
             return misuse(why);
         }
-        let settled = self.phase == Phase::Ready && self.gate.is_none();
-        if (verb == Verb::Auth && !(settled && self.in_flight.is_empty()))
-            || (verb == Verb::Reset && !settled)
+        let settled = self.link.phase == Phase::Ready && self.link.gate.is_none();
+        if SESSION
+            && ((verb == Verb::Auth && !(settled && self.in_flight.is_empty()))
+                || (verb == Verb::Reset && !settled))
         {
             return misuse(Misuse::NotAlone);
         }
@@ -165,27 +172,38 @@ impl<P: Parser> Connection<'_, P> {
             self.note_effects(&mut slot, before);
         }
         match next {
+            _ if !MODES => {}
             Next::Same => {}
-            Next::To(mode) => self.mode = mode,
+            Next::To(mode) => self.link.mode = mode,
             Next::BySubscriptions => self.mode_by_subscriptions(),
         }
         self.queued = self.queued.wrapping_add(length as u32);
-        if answer == Answer::Nothing {
-            self.silent = true;
+        if SESSION && answer == Answer::Nothing {
+            self.link.silent = true;
             return Ok(Ticket::UNANSWERED);
         }
-        self.unfinished = open;
-        slot.behind_silence = core::mem::take(&mut self.silent);
-        self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
+        self.link.unfinished = open;
+        if SESSION {
+            slot.behind_silence = core::mem::take(&mut self.link.silent);
+        }
+        if DEADLINES {
+            self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
+        }
         Ok(self.in_flight.push(slot))
     }
 
     /// Under RESP2 subscriptions are a mode of their own. Before the protocol is agreed on the one that was asked for
     /// counts: should it not be had, a subscriber's other commands are answered with errors.
     pub(super) fn mode_by_subscriptions(&mut self) {
-        let protocol = if self.phase == Phase::Ready { self.protocol } else { self.config.protocol };
+        if !SUBSCRIPTIONS {
+            self.link.mode = Mode::Ready;
+            return;
+        }
+        let protocol =
+            if self.link.phase == Phase::Ready { self.link.protocol } else { self.config.protocol };
         let resp3 = protocol == Protocol::Resp3;
-        self.mode = if self.subscriptions.total() > 0 && !resp3 { Mode::Subscribed } else { Mode::Ready };
+        self.link.mode =
+            if self.subscriptions.total() > 0 && !resp3 { Mode::Subscribed } else { Mode::Ready };
     }
 
     /// Keeps what the command behind `before` subscribes to, and counts its confirmations. False if it names nothing.
@@ -221,9 +239,9 @@ impl<P: Parser> Connection<'_, P> {
     /// What a command changes as soon as it is sent.
     fn note_effects(&mut self, slot: &mut Slot, before: usize) {
         match slot.verb {
-            Verb::Watch => self.watching = true,
-            Verb::Unwatch if !slot.queued => self.watching = false,
-            Verb::Exec | Verb::Discard => self.watching = false,
+            Verb::Watch => self.link.watching = true,
+            Verb::Unwatch if !slot.queued => self.link.watching = false,
+            Verb::Exec | Verb::Discard => self.link.watching = false,
             Verb::Select => {
                 let bytes = self.transmit.part(before, self.transmit.len());
                 let number = Words::of(bytes).nth(1).and_then(|word| parse_magnitude(word, false).ok());
@@ -231,14 +249,14 @@ impl<P: Parser> Connection<'_, P> {
                 slot.count = database.unwrap_or(self.database);
             }
             Verb::Auth => {
-                self.gate = Some(self.transmit.len());
-                self.user_changed = true;
+                self.link.gate = Some(self.transmit.len());
+                self.link.user_changed = true;
             }
             Verb::Reset => {
                 // What follows waits until the connection has been greeted anew.
-                self.gate = Some(self.transmit.len());
-                self.watching = false;
-                self.user_changed = false;
+                self.link.gate = Some(self.transmit.len());
+                self.link.watching = false;
+                self.link.user_changed = false;
                 self.subscriptions.clear();
             }
             _ => {}
@@ -251,7 +269,7 @@ impl<P: Parser> Connection<'_, P> {
         let Some(position) = self.in_flight.position(ticket) else { return false };
         if let Some(slot) = self.in_flight.get_mut(position).filter(|slot| slot.expired) {
             slot.expired = false;
-            self.expired -= 1;
+            self.link.expired -= 1;
         }
         let mut first = true;
         self.withdraw(position, |_| core::mem::take(&mut first));
@@ -270,13 +288,16 @@ impl<P: Parser> Connection<'_, P> {
             expired += usize::from(core::mem::take(&mut slot.expired));
             true
         });
-        self.expired -= expired;
+        self.link.expired -= expired;
     }
 
     /// Takes back MULTI at `position` and all behind it, if that is an open transaction of which nothing was handed out.
     fn withdraw_transaction(&mut self, position: usize) {
         let Some(&multi) = self.in_flight.get(position) else { return };
-        if multi.verb != Verb::Multi || self.mode != Mode::Transaction || self.was_handed_out(multi.start) {
+        if multi.verb != Verb::Multi
+            || self.link.mode != Mode::Transaction
+            || self.was_handed_out(multi.start)
+        {
             return;
         }
         // Commands that wait to be queued have changed nothing yet.
@@ -288,7 +309,7 @@ impl<P: Parser> Connection<'_, P> {
         let removed = self.queued.wrapping_sub(multi.start) as usize;
         self.transmit.truncate(self.transmit.len().saturating_sub(removed));
         self.queued = multi.start;
-        self.mode = Mode::Ready;
+        self.link.mode = Mode::Ready;
     }
 
     /// Whether a reply to the command is still to come and somebody waits for it.
@@ -304,12 +325,12 @@ impl<P: Parser> Connection<'_, P> {
     pub(super) fn withdraw(&mut self, position: usize, mut due: impl FnMut(&mut Slot) -> bool) {
         let greeting = self.greeting_waiting();
         // Nothing is written any more, and what is queued goes as a whole.
-        let over = matches!(self.phase, Phase::Dead);
-        let (handed_out, gate) = (self.handed_out, self.gate.unwrap_or(0));
+        let over = matches!(self.link.phase, Phase::Dead);
+        let (handed_out, gate) = (self.handed_out, self.link.gate.unwrap_or(0));
         // Bytes of commands that are taken back: all in one pass, moving what stays at most once.
         let (mut removed, mut removed_before_gate) = (0usize, 0usize);
         let mut read = 0;
-        let whole = self.in_flight.len() - usize::from(self.unfinished.is_some());
+        let whole = self.in_flight.len() - usize::from(self.link.unfinished.is_some());
         for position in position..self.in_flight.len() {
             let Some(slot) = self.in_flight.get_mut(position) else { break };
             let start = slot.start;
@@ -353,14 +374,14 @@ impl<P: Parser> Connection<'_, P> {
             move_within(bytes, read..rest + removed, read - removed);
             self.transmit.truncate(rest);
             self.queued = self.queued.wrapping_sub(removed as u32);
-            self.gate = self.gate.map(|gate| gate - removed_before_gate);
+            self.link.gate = self.link.gate.map(|gate| gate - removed_before_gate);
         }
         self.in_flight.drop_void();
     }
 
     /// Bytes of the handshake that stand before the commands.
     fn greeting_waiting(&self) -> usize {
-        if self.phase == Phase::Handshake { self.gate.unwrap_or(0) } else { 0 }
+        if self.link.phase == Phase::Handshake { self.link.gate.unwrap_or(0) } else { 0 }
     }
 
     pub(super) fn was_handed_out(&self, start: u32) -> bool {

@@ -5,6 +5,7 @@ use super::transitions::Verb;
 use super::{Connection, Death, Mode, Phase, TimeoutReason};
 use crate::command::Command;
 use crate::log::{debug, warn};
+use crate::parts::DEADLINES;
 use crate::resp::{Encoder, Parser};
 use crate::time::Instant;
 
@@ -23,22 +24,29 @@ impl Timers {
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
-        self.last_received = now;
-        self.silent_since = None;
+        if DEADLINES {
+            self.last_received = now;
+            self.silent_since = None;
+        }
     }
 
     /// Forgets what belonged to a stream that is over.
     pub(super) fn reset(&mut self) {
-        self.next_deadline = NEVER;
-        self.silent_since = None;
+        if DEADLINES {
+            self.next_deadline = NEVER;
+            self.silent_since = None;
+        }
     }
 }
 
 impl<P: Parser> Connection<'_, P> {
     /// When to call [`handle_timeout`](Self::handle_timeout), and why. It changes with every other call.
     pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
+        if !DEADLINES {
+            return None;
+        }
         let command = (self.timers.next_deadline, TimeoutReason::Command);
-        let stream = match self.phase {
+        let stream = match self.link.phase {
             Phase::Handshake => (self.handshake.deadline, TimeoutReason::Handshake),
             Phase::Ready => self.health_timer(),
             Phase::Idle => (NEVER, TimeoutReason::Command),
@@ -63,19 +71,19 @@ impl<P: Parser> Connection<'_, P> {
     /// A PING makes sense when no reply is due, and the server would answer it with one.
     fn may_ask(&self) -> bool {
         self.in_flight.is_empty()
-            && self.gate.is_none()
-            && matches!(self.mode, Mode::Ready | Mode::Subscribed)
+            && self.link.gate.is_none()
+            && matches!(self.link.mode, Mode::Ready | Mode::Subscribed)
     }
 
     /// Does what is due at `now`. Poll transmit and events after it. Calling it early or for nothing does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.phase == Phase::Dead {
+        if !DEADLINES || self.link.phase == Phase::Dead {
             return;
         }
         if now >= self.timers.next_deadline {
             self.expire_commands(now);
         }
-        match self.phase {
+        match self.link.phase {
             Phase::Handshake if now >= self.handshake.deadline => self.die(Death::HandshakeTimedOut),
             Phase::Ready => match self.health_timer() {
                 (due, TimeoutReason::Unresponsive) if now >= due => self.die(Death::Unresponsive),
@@ -105,10 +113,10 @@ impl<P: Parser> Connection<'_, P> {
         if expired > 0 {
             warn!("commands timed out: {}", expired);
         }
-        self.expired += expired;
-        self.expired_from = self.in_flight.front_ticket().sequence;
+        self.link.expired += expired;
+        self.link.expired_from = self.in_flight.front_ticket().sequence;
         self.timers.next_deadline = next;
-        if self.expired > 0 && self.phase == Phase::Ready {
+        if self.link.expired > 0 && self.link.phase == Phase::Ready {
             self.timers.silent_since = self.timers.silent_since.or(Some(now));
         }
     }
@@ -123,7 +131,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         let length = (self.transmit.len() - before) as u32;
         let slot = Slot { verb: Verb::Ping, start: self.queued, length, internal: true, ..Slot::default() };
-        let slot = Slot { behind_silence: core::mem::take(&mut self.silent), ..slot };
+        let slot = Slot { behind_silence: core::mem::take(&mut self.link.silent), ..slot };
         self.queued = self.queued.wrapping_add(length);
         self.in_flight.push(slot);
         self.timers.silent_since = Some(now);

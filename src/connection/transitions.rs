@@ -2,7 +2,7 @@
 //! follows. Nothing else in the engine decides this.
 
 use super::Misuse;
-use crate::parts::{SESSION, SUBSCRIPTIONS};
+use crate::parts::{MODES, SESSION, SUBSCRIPTIONS};
 
 /// What the server is in once it has worked through everything that was sent so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ pub enum Mode {
     Closing,
 }
 
-const MODES: usize = 7;
+const MODE_COUNT: usize = 7;
 
 /// What a command means for the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub(super) enum Next {
 pub(super) struct Row {
     pub(super) verb: Verb,
     /// In the order of [`Mode`].
-    pub(super) answers: [Answer; MODES],
+    pub(super) answers: [Answer; MODE_COUNT],
     pub(super) next: Next,
 }
 
@@ -125,7 +125,7 @@ pub(super) fn rule(mode: Mode, verb: Verb) -> (Answer, Next) {
     if !is_built(verb) {
         return (Answer::Refused(Misuse::NotBuilt), Next::Same);
     }
-    if !SESSION && !SUBSCRIPTIONS {
+    if !MODES {
         // There is but one mode.
         return (Answer::Reply, Next::Same);
     }
@@ -147,7 +147,7 @@ const fn is_built(verb: Verb) -> bool {
         Verb::Ordinary | Verb::Ping => true,
         Verb::Subscribe | Verb::Unsubscribe => SUBSCRIPTIONS,
         // These the table refuses.
-        Verb::Hello | Verb::Replicate => SESSION || SUBSCRIPTIONS,
+        Verb::Hello | Verb::Replicate => MODES,
         _ => SESSION,
     }
 }
@@ -217,6 +217,11 @@ const NAMES: [(&str, Verb); 15] = [
     ("REPLCONF", Verb::Replicate),
 ];
 
+/// All names that change what a connection is, for a build that knows none of them.
+const NOT_BUILT: &[u8] =
+    b"EXEC AUTH QUIT SYNC MULTI WATCH HELLO RESET PSYNC SELECT DISCARD UNWATCH MONITOR REPLCONF \
+    SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE";
+
 /// What a command means, from its words as they stand in the transmit buffer.
 pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]>) -> Verb {
     if !(4..=12).contains(&name.len()) {
@@ -225,6 +230,13 @@ pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]
     let is = |word: Option<&[u8]>, other: &str| {
         word.is_some_and(|word| word.eq_ignore_ascii_case(other.as_bytes()))
     };
+    if !MODES {
+        // They are all refused, so that it does not matter which it is.
+        let same = |other: &[u8]| other.eq_ignore_ascii_case(name);
+        let refused =
+            NOT_BUILT.split(|&byte| byte == b' ').any(same) || same(b"CLIENT") && is(words.next(), "REPLY");
+        return if refused { Verb::Hello } else { Verb::Ordinary };
+    }
     if let Some((_, verb)) = NAMES.iter().find(|(other, _)| is(Some(name), other)) {
         return *verb;
     }
@@ -259,7 +271,7 @@ mod tests {
 
     use super::*;
 
-    const ALL_MODES: [Mode; MODES] = [
+    const ALL_MODES: [Mode; MODE_COUNT] = [
         Mode::Ready,
         Mode::Transaction,
         Mode::Subscribed,

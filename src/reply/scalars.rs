@@ -6,7 +6,9 @@ use core::num::IntErrorKind;
 
 use super::error::{count, mismatch};
 use super::{DecodeError, FromReply, MismatchReason, Reply};
-use crate::resp::{Body, Kind, parse_integer};
+#[cfg(feature = "alloc")]
+use crate::resp::parse_integer;
+use crate::resp::{Body, Kind};
 use crate::storage::copy;
 
 macro_rules! integers {
@@ -49,11 +51,13 @@ impl<'a> FromReply<'a> for u8 {
 }
 
 impl<'a> Reply<'_, 'a> {
-    #[inline]
+    // Without `alloc` all numbers go the same way: it takes the least flash.
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn integer_as(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
+        #[cfg(feature = "alloc")]
         match (self.head.kind, self.head.body) {
             (Kind::Integer, Body::Text(text)) => return Ok(parse_integer(text)),
-            #[cfg(feature = "alloc")]
             (Kind::BulkString, Body::Text(text)) if is_plain(text) => return Ok(parse_integer(text)),
             _ => {}
         }
@@ -204,17 +208,16 @@ impl<'a> FromReply<'a> for bool {
     #[inline(never)]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         let kind = reply.head.kind;
-        match (kind, reply.head.body) {
-            (Kind::Null, _) => return Ok(false),
-            (Kind::Boolean, Body::Text(text)) => return Ok(text == b"t"),
-            (Kind::Integer, _) => {
+        match kind {
+            Kind::Null => return Ok(false),
+            Kind::Boolean | Kind::Integer => {
                 return match reply.integer_as("bool")? {
                     0 => Ok(false),
                     1 => Ok(true),
                     value => Err(mismatch("bool", kind, MismatchReason::Range, Some(value))),
                 };
             }
-            (Kind::SimpleString | Kind::BulkString, _) => {}
+            Kind::SimpleString | Kind::BulkString => {}
             _ => return Err(reply.mismatch("bool")),
         }
         match reply.bytes_as("bool")? {

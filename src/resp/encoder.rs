@@ -76,24 +76,25 @@ impl ArgumentWriter<'_, '_> {
     /// Adds the header of an argument whose bytes come later.
     pub(crate) fn header(&mut self, length: usize) {
         self.count += 1;
-        let header = bulk_header(length);
-        let bytes = header.bytes.get(header.bytes.len() - header.length..).unwrap_or_default();
-        if self.missing > 0 || self.buffer.append(bytes).is_err() {
-            self.missing += bytes.len();
+        let header = header(b'$', length);
+        if self.missing > 0 || self.buffer.append(header.as_bytes()).is_err() {
+            self.missing += header.length;
         }
     }
 
     /// Adds a decimal integer.
     pub fn integer(&mut self, value: i64) {
-        let mut digits = [0; 20];
-        let start = format_integer(value, &mut digits);
-        self.bytes(digits.get(start..).unwrap_or_default());
+        self.number(value < 0, value.unsigned_abs());
     }
 
     /// Adds a decimal integer without a sign.
     pub fn unsigned(&mut self, value: u64) {
-        let mut digits = [0; 20];
-        let start = format_unsigned(value, &mut digits);
+        self.number(false, value);
+    }
+
+    fn number(&mut self, negative: bool, magnitude: u64) {
+        let mut digits = [0; 21];
+        let start = format_number(negative, magnitude, &mut digits);
         self.bytes(digits.get(start..).unwrap_or_default());
     }
 
@@ -156,20 +157,16 @@ impl<'b, 'a> Encoder<'b, 'a> {
     #[cold]
     fn finish_unusual(&mut self, before: usize, count: usize, mut missing: usize) -> Result<(), EncodeError> {
         let written = self.buffer.len() - before;
-        let mut digits = [0; 20];
-        let start = format_unsigned(count as u64, &mut digits);
-        let digits = digits.get(start..).unwrap_or_default();
+        let header = header(b'*', count);
         if count > 0 && missing == 0 {
-            if self.buffer.append(digits.get(1..).unwrap_or_default()).is_ok() {
-                // What stands behind the one digit moves up to make room for the others.
+            missing = header.length - 4;
+            if self.buffer.append(header.as_bytes().get(..missing).unwrap_or_default()).is_ok() {
+                // What stands behind the header with one digit moves up to make room for more.
                 let command = self.buffer.filled_mut().get_mut(before..).unwrap_or_default();
-                move_within(command, 2..written, 1 + digits.len());
-                if let Some(place) = command.get_mut(1..1 + digits.len()) {
-                    copy(place, digits);
-                }
+                move_within(command, 4..written, header.length);
+                copy(command, header.as_bytes());
                 return Ok(());
             }
-            missing = digits.len() - 1;
         }
         self.buffer.truncate(before);
         if count == 0 {
@@ -193,8 +190,8 @@ impl<'b, 'a> Encoder<'b, 'a> {
 
     /// Appends an integer.
     pub fn integer(&mut self, value: i64) -> Result<(), Full> {
-        let mut digits = [0; 20];
-        let start = format_integer(value, &mut digits);
+        let mut digits = [0; 21];
+        let start = format_number(value < 0, value.unsigned_abs(), &mut digits);
         self.line(b':', digits.get(start..).unwrap_or_default())
     }
 
@@ -338,9 +335,7 @@ impl<'b, 'a> Encoder<'b, 'a> {
     }
 
     fn header(&mut self, kind: u8, length: usize) -> Result<(), Full> {
-        let mut digits = [0; 20];
-        let start = format_unsigned(length as u64, &mut digits);
-        self.line(kind, digits.get(start..).unwrap_or_default())
+        self.buffer.append(header(kind, length).as_bytes())
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) -> Result<(), Full> {
@@ -377,17 +372,18 @@ impl<'b, 'a> Encoder<'b, 'a> {
 
 /// The bytes of a bulk string with `length` bytes of text.
 fn bulk_length(length: usize) -> usize {
-    bulk_header(length).length.saturating_add(length).saturating_add(2)
+    header(b'$', length).length.saturating_add(length).saturating_add(2)
 }
 
+#[cfg(feature = "alloc")]
 #[inline]
 fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
     let length = text.len();
-    let total = bulk_header(length);
+    let total = header(b'$', length);
     buffer.reserve(total.length.saturating_add(length).saturating_add(2))?;
     let free = buffer.free();
     let Some((header, rest)) = free.split_at_mut_checked(total.length) else { return Err(Full) };
-    copy(header, total.bytes.get(total.bytes.len() - total.length..).unwrap_or_default());
+    copy(header, total.as_bytes());
     let Some((place, rest)) = rest.split_at_mut_checked(length) else { return Err(Full) };
     copy(place, text);
     match rest.first_chunk_mut::<2>() {
@@ -398,14 +394,32 @@ fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
     Ok(())
 }
 
-/// `$length\r\n`, at the end of `bytes`.
-struct BulkHeader {
+/// The same with the least code.
+#[cfg(not(feature = "alloc"))]
+fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
+    let header = header(b'$', text.len());
+    buffer.reserve(header.length.saturating_add(text.len()).saturating_add(2))?;
+    buffer.append(header.as_bytes())?;
+    buffer.append(text)?;
+    buffer.append(b"\r\n")
+}
+
+/// A type byte and a length in a line, at the end of `bytes`.
+struct Header {
     bytes: [u8; 24],
     length: usize,
 }
 
-#[inline]
-fn bulk_header(length: usize) -> BulkHeader {
+impl Header {
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.bytes.len() - self.length..).unwrap_or_default()
+    }
+}
+
+#[cfg_attr(feature = "alloc", inline)]
+#[cfg_attr(not(feature = "alloc"), inline(never))]
+fn header(kind: u8, length: usize) -> Header {
     let mut bytes = [0; 24];
     bytes[22] = b'\r';
     bytes[23] = b'\n';
@@ -417,51 +431,42 @@ fn bulk_header(length: usize) -> BulkHeader {
         at -= 1;
     }
     bytes[at] = b'0' + rest as u8;
-    bytes[at - 1] = b'$';
-    BulkHeader { bytes, length: 25 - at }
+    bytes[at - 1] = kind;
+    Header { bytes, length: 25 - at }
 }
 
-/// Writes digits to the end of `digits` and gives the index of the first.
-fn format_unsigned(mut value: u64, digits: &mut [u8; 20]) -> usize {
-    let mut at = digits.len();
-    for place in digits.iter_mut().rev() {
+/// Writes a number and gives the index of its first byte.
+fn format_number(negative: bool, mut magnitude: u64, text: &mut [u8; 21]) -> usize {
+    let mut at = text.len();
+    for place in text.iter_mut().rev() {
+        if magnitude == 0 && at < 21 {
+            // There is a place for the sign: no magnitude has more than 20 digits.
+            *place = b'-';
+            return if negative { at - 1 } else { at };
+        }
         let digit;
-        (value, digit) = divide_by_ten(value);
+        (magnitude, digit) = divide_by_ten(magnitude);
         *place = b'0' + digit;
         at -= 1;
-        if value == 0 {
-            break;
-        }
     }
     at
 }
 
-/// The quotient and the remainder. What is too large for the processor's own division is done in parts: the routine for
-/// 64 bits would cost much flash.
+/// The quotient and the remainder. What is too large for the processor's own division is done byte by byte: the routine
+/// for 64 bits would cost much flash.
 #[inline]
 fn divide_by_ten(value: u64) -> (u64, u8) {
-    if let Ok(value) = usize::try_from(value) {
-        return ((value / 10) as u64, (value % 10) as u8);
+    if usize::BITS >= u64::BITS {
+        return (value / 10, (value % 10) as u8);
     }
-    let (mut quotient, mut rest) = (0, 0);
-    for part in [48, 32, 16, 0].map(|shift| (value >> shift) as u16) {
-        let dividend = rest << 16 | u32::from(part);
-        quotient = quotient << 16 | u64::from(dividend / 10);
+    let mut bytes = value.to_be_bytes();
+    let mut rest = 0;
+    for byte in &mut bytes {
+        let dividend = rest << 8 | u16::from(*byte);
+        *byte = (dividend / 10) as u8;
         rest = dividend % 10;
     }
-    (quotient, rest as u8)
-}
-
-fn format_integer(value: i64, digits: &mut [u8; 20]) -> usize {
-    // 19 digits at most, so there is a place for the sign.
-    let mut at = format_unsigned(value.unsigned_abs(), digits);
-    if value < 0 {
-        at = at.saturating_sub(1);
-        if let Some(sign) = digits.get_mut(at) {
-            *sign = b'-';
-        }
-    }
-    at
+    (u64::from_be_bytes(bytes), rest as u8)
 }
 
 /// Text of a number on the stack.

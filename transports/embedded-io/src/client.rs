@@ -1,15 +1,33 @@
 //! The blocking client.
 
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
-use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open, Patience};
 use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{Parser, Scanner};
+use redwire::resp::{ArgumentWriter, Frame, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
 use crate::session::{Session, Wanted};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
+
+/// A command of which no more is known than what it writes: code that takes it is there once for all commands.
+struct Erased<'c> {
+    write: &'c dyn Fn(&mut ArgumentWriter<'_, '_>),
+    patience: Patience,
+}
+
+impl Command for Erased<'_> {
+    type Reply = Open;
+
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        (self.write)(out);
+    }
+
+    fn patience(&self) -> Patience {
+        self.patience
+    }
+}
 
 /// Says without waiting whether a stream has something to be read.
 type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
@@ -193,8 +211,18 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         T::Reply: Gives<R>,
         R: FromReply<'c>,
     {
-        self.answer(&command, SendOptions::default())?;
-        self.session.reply()
+        let erased = Erased { write: &|out| command.write_arguments(out), patience: command.patience() };
+        match self.reply_to(&erased) {
+            Ok(frame) => frame.decode().map_err(Error::from),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs a command; the same code for all of them.
+    #[inline(never)]
+    fn reply_to(&mut self, command: &Erased<'_>) -> Result<Frame<'_>, Error> {
+        self.answer(command, SendOptions::default())?;
+        self.session.frame()
     }
 
     /// Calls a script by its digest, and loads it first if the server has not got it.

@@ -1,15 +1,13 @@
 //! What the blocking and the async client share: the engine, and which of its events they wait for.
 
 use redwire::connection::{Config, Connection, Event, FailureReason, Message, Mode, Ticket};
+use redwire::parts::{DEADLINES, SUBSCRIPTIONS};
 use redwire::reply::FromReply;
-use redwire::resp::{Parser, Scanner};
+use redwire::resp::{Frame, Parser, Scanner};
 use redwire::time::Instant;
 
 use crate::messages::Messages;
 use crate::{Error, ErrorKind, Memory};
-
-/// Whether there can be messages at all.
-const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
 
 #[derive(Debug)]
 pub(crate) struct Session<'b, P> {
@@ -91,7 +89,7 @@ impl<'b, P: Parser> Session<'b, P> {
                 _ => false,
             };
             let found = match event {
-                Event::Connected { .. } => wanted == Wanted::Connected,
+                Event::Connected { .. } => matches!(wanted, Wanted::Connected),
                 Event::Reply { ticket, .. }
                 | Event::Queued { ticket }
                 | Event::Chunk { ticket, .. }
@@ -102,15 +100,15 @@ impl<'b, P: Parser> Session<'b, P> {
                 Event::Skipped { ticket: Some(ticket), length } if answers(ticket) => {
                     return Some(Err(Error::new(ErrorKind::TooLarge(length)).executed(true)));
                 }
-                Event::Skipped { ticket: None, .. } => {
+                Event::Skipped { ticket: None, .. } if SUBSCRIPTIONS => {
                     self.messages.add_lost();
-                    if wanted == Wanted::Message {
+                    if matches!(wanted, Wanted::Message) {
                         return Some(Err(Error::new(ErrorKind::MessagesLost(self.messages.take_lost()))));
                     }
                     false
                 }
                 Event::Failed { ticket, failure } if answers(ticket) => {
-                    if failure.reason == FailureReason::TimedOut {
+                    if DEADLINES && failure.reason == FailureReason::TimedOut {
                         return Some(Err(Error::failed(failure)));
                     }
                     // Why it is over, the event behind these says.
@@ -119,7 +117,7 @@ impl<'b, P: Parser> Session<'b, P> {
                     false
                 }
                 Event::Message(message) if SUBSCRIPTIONS => {
-                    let wanted = wanted == Wanted::Message;
+                    let wanted = matches!(wanted, Wanted::Message);
                     if !wanted {
                         self.messages.push(&message);
                     }
@@ -140,8 +138,13 @@ impl<'b, P: Parser> Session<'b, P> {
 
     /// The reply that was waited for.
     pub(crate) fn reply<'c, R: FromReply<'c>>(&'c self) -> Result<R, Error> {
+        self.frame()?.decode().map_err(Error::from)
+    }
+
+    /// The same, still to be decoded.
+    pub(crate) fn frame(&self) -> Result<Frame<'_>, Error> {
         match self.engine.last_event() {
-            Some(Event::Reply { frame, .. }) => frame.decode().map_err(Error::from),
+            Some(Event::Reply { frame, .. }) => Ok(frame),
             _ => Err(Error::new(ErrorKind::NoReply)),
         }
     }
@@ -163,7 +166,8 @@ impl<'b, P: Parser> Session<'b, P> {
             // A RESP2 subscriber gets a list, with the sign behind a `pong`.
             Some(Event::Reply { frame, .. }) => {
                 frame.decode::<()>()?;
-                let echoed = frame.elements().last().unwrap_or(frame).decode::<u64>();
+                let last = if SUBSCRIPTIONS { frame.elements().last() } else { None };
+                let echoed = last.unwrap_or(frame).decode::<u64>();
                 if echoed == Ok(sign) { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
             }
             _ => Err(Error::new(ErrorKind::OutOfStep)),
