@@ -162,7 +162,7 @@ impl<P: Parser> Connection<'_, P> {
             length: length as u32,
             queued: answer == Answer::Queued,
             streamed,
-            ..Slot::default()
+            ..Slot::EMPTY
         };
         if SUBSCRIPTIONS && answer == Answer::Confirmations && !self.note_subscriptions(before, &mut slot)? {
             // Without a name the server answers with an error.
