@@ -2,7 +2,7 @@
 
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open, Patience};
-use redwire::connection::{Capacity, Config, Connection, Event, Message, SendError, SendOptions, Ticket};
+use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
 use redwire::parts::SUBSCRIPTIONS;
 use redwire::reply::FromReply;
 use redwire::resp::{ArgumentWriter, Frame, Parser, Scanner};
@@ -166,20 +166,21 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         self.connections = self.connections.wrapping_add(1);
         let now = self.clock.now();
         let sign = SIGN ^ now.as_micros().wrapping_add(self.connections.into());
-        let sent = self.session.engine.send(now, &command::ping().message(sign)).map_err(Error::from);
-        let answered = sent.and_then(|ticket| self.wait(Wanted::Answer(ticket), None));
-        let verified = answered.and_then(|_| match self.session.engine.last_event() {
-            Some(Event::Reply { frame, .. }) => {
-                if let Some(error) = frame.error() {
-                    return Err(error.into());
-                }
-                // A RESP2 subscriber gets a list, with the sign behind a `pong`.
-                let last = if SUBSCRIPTIONS { frame.elements().last() } else { None };
-                let echoed = last.unwrap_or(frame).decode::<u64>();
-                if echoed == Ok(sign) { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
+        let ping = command::ping().message(sign);
+        let erased = Erased { write: &|out| ping.write_arguments(out), patience: ping.patience() };
+        let echoed = |reply: Frame<'_>| {
+            if let Some(error) = reply.error() {
+                return Err(error.into());
             }
-            _ => Err(Error::new(ErrorKind::OutOfStep)),
-        });
+            // A RESP2 subscriber gets a list, with the sign behind a `pong`.
+            let last = if SUBSCRIPTIONS { reply.elements().last() } else { None };
+            let same = last.unwrap_or(reply).decode().is_ok_and(|echo: u64| echo == sign);
+            if same { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
+        };
+        let verified = match self.converse(&erased) {
+            Ok(reply) => echoed(reply),
+            Err(error) => Err(error),
+        };
         if verified.is_err() {
             self.disconnect();
         }
@@ -248,7 +249,14 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Runs a command; the same code for all of them.
     #[inline(never)]
     fn reply_to(&mut self, command: &Erased<'_>) -> Result<Frame<'_>, Error> {
-        self.answer(command, SendOptions::default())?;
+        self.prepare()?;
+        self.converse(command)
+    }
+
+    /// The same over the connection that is there.
+    fn converse(&mut self, command: &Erased<'_>) -> Result<Frame<'_>, Error> {
+        let ticket = self.queue(command, SendOptions::default())?;
+        self.admitted(ticket)?;
         self.session.frame()
     }
 
@@ -462,6 +470,14 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         T: Command + ?Sized,
     {
         self.prepare()?;
+        self.queue(command, options)
+    }
+
+    #[inline]
+    fn queue<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
+    where
+        T: Command + ?Sized,
+    {
         loop {
             let now = self.clock.now();
             match self.session.engine.send_with(now, command, options) {
