@@ -16,13 +16,14 @@ test:
 	cargo fmt --check
 	cd transports/embedded-io/firmware && cargo fmt --check -p redwire-firmware -p redwire-firmware-runner
 	cargo build -p redwire --no-default-features
+	cargo build -p redwire --no-default-features --features full
 	cargo build -p redwire-embedded-io --no-default-features
 	cargo clippy -p redwire --no-default-features -- -D warnings
 	cargo clippy -p redwire --no-default-features --features defmt -- -D warnings
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo test
-	cargo test -p redwire --no-default-features --test decode_corpus
+	cargo test -p redwire --no-default-features --features full --test decode_corpus
 	DEFMT_LOG=debug cargo test -p redwire --all-features --test formats --test logging
 	DEFMT_LOG=debug cargo test -p redwire-embedded-io --features defmt --test formats
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps

@@ -368,6 +368,11 @@ impl<'a> Buffer<'a> {
         }
     }
 
+    /// Whether the memory is its own, and grows.
+    pub(crate) fn grows(&self) -> bool {
+        self.storage.grows()
+    }
+
     /// Whether moving the filled part down now is paid for by what was consumed.
     pub(crate) fn compaction_pays(&self) -> bool {
         self.head > 0 && self.head >= self.len() && self.capacity() - self.tail < self.capacity() / 2

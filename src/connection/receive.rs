@@ -602,7 +602,12 @@ impl<P: Parser> Connection<'_, P> {
             self.receive.compact();
         }
         let wanted = self.link.need.clamp(READ_AHEAD, MOST_AHEAD);
-        if self.receive.free().len() < wanted {
+        if self.receive.free().len() >= wanted {
+            return;
+        }
+        if !self.receive.grows() {
+            self.receive.compact();
+        } else {
             let room = self.receive.available().min(wanted);
             // Memory that the allocator does not give is like a buffer that is full.
             let _ = self.receive.reserve(room);

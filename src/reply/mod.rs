@@ -28,6 +28,7 @@ pub(crate) use scalars::parse_magnitude;
 #[cfg(feature = "alloc")]
 pub use value::Value;
 
+use crate::parts::RESP3;
 use crate::resp::{Body, Chunks, ErrorReply, Frame, Head, Kind, Walker, split_verbatim};
 use error::{count, mismatch};
 
@@ -271,6 +272,9 @@ impl<'r, 'a> Reply<'r, 'a> {
     fn bytes_as(self, expected: &'static str) -> Result<&'a [u8], DecodeError<'a>> {
         match (self.head.kind, self.head.body) {
             (Kind::BulkString, Body::Text(text)) => Ok(text),
+            // All that there is without RESP3.
+            (Kind::SimpleString | Kind::Integer, Body::Text(text)) if !RESP3 => Ok(text),
+            _ if !RESP3 => Err(self.mismatch(expected)),
             _ => self.bytes_of_others(expected),
         }
     }

@@ -6,6 +6,7 @@ use core::num::IntErrorKind;
 
 use super::error::{count, mismatch};
 use super::{DecodeError, FromReply, MismatchReason, Reply};
+use crate::parts::RESP3;
 #[cfg(feature = "alloc")]
 use crate::resp::parse_integer;
 use crate::resp::{Body, Kind};
@@ -71,7 +72,7 @@ impl<'a> Reply<'_, 'a> {
     #[inline(never)]
     fn magnitude_as(self, expected: &'static str, signed: bool) -> Result<(bool, u64), DecodeError<'a>> {
         let kind = self.head.kind;
-        if let (Kind::Boolean, Body::Text(text)) = (kind, self.head.body) {
+        if RESP3 && let (Kind::Boolean, Body::Text(text)) = (kind, self.head.body) {
             return Ok((false, u64::from(text == b"t")));
         }
         let text = self.bytes_as(expected)?;
@@ -210,7 +211,7 @@ impl<'a> FromReply<'a> for bool {
         let kind = reply.head.kind;
         match kind {
             Kind::Null => return Ok(false),
-            Kind::Boolean | Kind::Integer => {
+            Kind::Boolean | Kind::Integer if RESP3 || kind == Kind::Integer => {
                 return match reply.integer_as("bool")? {
                     0 => Ok(false),
                     1 => Ok(true),

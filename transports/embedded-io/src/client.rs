@@ -150,9 +150,10 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     fn verify(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
         let sign = self.session.new_sign(now);
-        let sent = self.session.engine.send(now, &command::ping().message(sign)).map_err(Error::from);
-        let answered = sent.and_then(|ticket| self.wait(Wanted::Answer(ticket), None));
-        let verified = answered.and_then(|_| self.session.echoes(sign));
+        let ping = command::ping().message(sign);
+        let erased = Erased { write: &|out| ping.write_arguments(out), patience: ping.patience() };
+        let answered = self.converse(&erased).map(drop);
+        let verified = answered.and_then(|()| self.session.echoes(sign));
         if verified.is_err() {
             self.disconnect();
         }
@@ -221,7 +222,14 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Runs a command; the same code for all of them.
     #[inline(never)]
     fn reply_to(&mut self, command: &Erased<'_>) -> Result<Frame<'_>, Error> {
-        self.answer(command, SendOptions::default())?;
+        self.prepare()?;
+        self.converse(command)
+    }
+
+    /// The same over the connection that is there.
+    fn converse(&mut self, command: &Erased<'_>) -> Result<Frame<'_>, Error> {
+        let ticket = self.queue(command, SendOptions::default())?;
+        self.admitted(ticket)?;
         self.session.frame()
     }
 
@@ -435,6 +443,14 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         T: Command + ?Sized,
     {
         self.prepare()?;
+        self.queue(command, options)
+    }
+
+    #[inline]
+    fn queue<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
+    where
+        T: Command + ?Sized,
+    {
         loop {
             let now = self.clock.now();
             match self.session.engine.send_with(now, command, options) {
