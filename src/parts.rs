@@ -18,5 +18,11 @@ pub const MODES: bool = SESSION || SUBSCRIPTIONS;
 /// Frames that answer no command: messages, other pushes, and what MONITOR shows.
 pub const ASIDES: bool = SESSION || SUBSCRIPTIONS || RESP3;
 
+/// Values in pieces: replies that are streamed, and arguments that are handed over bit by bit.
+pub const PIECES: bool = cfg!(feature = "pieces");
+
+/// What the handshake sets: the name of the client, the database and the library.
+pub const SETTINGS: bool = cfg!(feature = "settings");
+
 /// The types that RESP3 adds, and HELLO.
 pub const RESP3: bool = cfg!(feature = "resp3");

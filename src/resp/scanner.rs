@@ -6,7 +6,7 @@
 #[cfg(feature = "alloc")]
 use super::plain::{plain_length, plain_scalar};
 use super::{Limits, Parser, Progress, Protocol, ProtocolError, ProtocolErrorKind};
-use crate::parts::RESP3;
+use crate::parts::{PIECES, RESP3};
 use crate::storage::Storage;
 
 /// One open aggregate: how many elements are still to come, and of what.
@@ -259,7 +259,7 @@ impl<'a> Scanner<'a> {
     /// Whether the string that is being read goes to the caller in pieces. An error does not: it is no part of the text.
     #[inline]
     fn in_pieces(&self) -> bool {
-        self.streaming && self.depth == 0 && (!RESP3 || self.kind != b'!')
+        PIECES && self.streaming && self.depth == 0 && (!RESP3 || self.kind != b'!')
     }
 
     #[inline]

@@ -177,14 +177,15 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             let same = last.unwrap_or(reply).decode().is_ok_and(|echo: u64| echo == sign);
             if same { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
         };
-        let verified = match self.converse(&erased) {
+        let mut verified = match self.converse(&erased) {
             Ok(reply) => echoed(reply),
             Err(error) => Err(error),
         };
-        if verified.is_err() {
+        if let Err(error) = &mut verified {
+            error.maybe_executed = false;
             self.disconnect();
         }
-        verified.map_err(|error| error.executed(false))
+        verified
     }
 
     /// Whether there is a connection, as far as is known.

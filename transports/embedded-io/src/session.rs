@@ -113,7 +113,7 @@ impl<'b, P: Parser> Session<'b, P> {
                 }
                 Event::Closed { reason, .. } => {
                     let executed = core::mem::take(&mut self.maybe_executed);
-                    return Some(Err(Error::closed(reason, self.broken.take()).executed(executed)));
+                    return Some(Err(Error::closed(reason, self.broken.take(), executed)));
                 }
                 _ => false,
             };
