@@ -336,7 +336,11 @@ impl<'a, P: Parser> Connection<'a, P> {
             None => waiting,
             Some(gate) => waiting.get(..gate).unwrap_or(waiting),
         };
-        if open.is_empty() || matches!(self.link.phase, Phase::Dead | Phase::Idle) { None } else { Some(open) }
+        if open.is_empty() || matches!(self.link.phase, Phase::Dead | Phase::Idle) {
+            None
+        } else {
+            Some(open)
+        }
     }
 
     /// Says how many bytes of [`poll_transmit`](Self::poll_transmit) were written.

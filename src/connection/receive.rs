@@ -306,7 +306,12 @@ impl<P: Parser> Connection<'_, P> {
                 self.die(Death::OutOfStep);
                 return None;
             }
-            return Some(Found::Subscription { ticket: None, start, end, last: self.link.phase == Phase::Ready });
+            return Some(Found::Subscription {
+                ticket: None,
+                start,
+                end,
+                last: self.link.phase == Phase::Ready,
+            });
         }
         let ticket = self.in_flight.front_ticket();
         let none_left = self.link.active.get(kind as usize) == Some(&0);

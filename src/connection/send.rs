@@ -145,7 +145,7 @@ impl<P: Parser> Connection<'_, P> {
         let settled = self.link.phase == Phase::Ready && self.link.gate.is_none();
         if SESSION
             && ((verb == Verb::Auth && !(settled && self.in_flight.is_empty()))
-            || (verb == Verb::Reset && !settled))
+                || (verb == Verb::Reset && !settled))
         {
             return misuse(Misuse::NotAlone);
         }
@@ -204,9 +204,11 @@ impl<P: Parser> Connection<'_, P> {
             self.link.mode = Mode::Ready;
             return;
         }
-        let protocol = if self.link.phase == Phase::Ready { self.link.protocol } else { self.config.protocol };
+        let protocol =
+            if self.link.phase == Phase::Ready { self.link.protocol } else { self.config.protocol };
         let resp3 = protocol == Protocol::Resp3;
-        self.link.mode = if self.subscriptions.total() > 0 && !resp3 { Mode::Subscribed } else { Mode::Ready };
+        self.link.mode =
+            if self.subscriptions.total() > 0 && !resp3 { Mode::Subscribed } else { Mode::Ready };
     }
 
     /// Keeps what the command behind `before` subscribes to, and counts its confirmations. False if it names nothing.
@@ -297,7 +299,10 @@ impl<P: Parser> Connection<'_, P> {
     /// Takes back MULTI at `position` and all behind it, if that is an open transaction of which nothing was handed out.
     fn withdraw_transaction(&mut self, position: usize) {
         let Some(&multi) = self.in_flight.get(position) else { return };
-        if multi.verb != Verb::Multi || self.link.mode != Mode::Transaction || self.was_handed_out(multi.start) {
+        if multi.verb != Verb::Multi
+            || self.link.mode != Mode::Transaction
+            || self.was_handed_out(multi.start)
+        {
             return;
         }
         // Commands that wait to be queued have changed nothing yet.

@@ -130,7 +130,14 @@ impl<P: Parser> Connection<'_, P> {
             return;
         }
         let length = (self.transmit.len() - before) as u32;
-        let slot = Slot { verb: Verb::Ping, deadline: NEVER, start: self.queued, length, internal: true, ..Slot::default() };
+        let slot = Slot {
+            verb: Verb::Ping,
+            deadline: NEVER,
+            start: self.queued,
+            length,
+            internal: true,
+            ..Slot::default()
+        };
         let slot = Slot { behind_silence: core::mem::take(&mut self.link.silent), ..slot };
         self.queued = self.queued.wrapping_add(length);
         self.in_flight.push(slot);

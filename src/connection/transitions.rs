@@ -218,7 +218,8 @@ const NAMES: [(&str, Verb); 15] = [
 ];
 
 /// All names that change what a connection is, for a build that knows none of them.
-const NOT_BUILT: &[u8] = b"EXEC AUTH QUIT SYNC MULTI WATCH HELLO RESET PSYNC SELECT DISCARD UNWATCH MONITOR REPLCONF \
+const NOT_BUILT: &[u8] =
+    b"EXEC AUTH QUIT SYNC MULTI WATCH HELLO RESET PSYNC SELECT DISCARD UNWATCH MONITOR REPLCONF \
     SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE";
 
 /// What a command means, from its words as they stand in the transmit buffer.
@@ -232,8 +233,8 @@ pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]
     if !MODES {
         // They are all refused, so that it does not matter which it is.
         let same = |other: &[u8]| other.eq_ignore_ascii_case(name);
-        let refused = NOT_BUILT.split(|&byte| byte == b' ').any(same)
-            || same(b"CLIENT") && is(words.next(), "REPLY");
+        let refused =
+            NOT_BUILT.split(|&byte| byte == b' ').any(same) || same(b"CLIENT") && is(words.next(), "REPLY");
         return if refused { Verb::Hello } else { Verb::Ordinary };
     }
     if let Some((_, verb)) = NAMES.iter().find(|(other, _)| is(Some(name), other)) {

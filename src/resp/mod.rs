@@ -23,10 +23,10 @@ mod walk;
 pub use encoder::encode;
 pub use encoder::{ArgumentWriter, EncodeError, Encoder};
 pub use error::{ErrorCode, ErrorReply, ProtocolError, ProtocolErrorKind};
-pub use frame::{Attributes, Chunks, Data, Elements, Frame, Pairs};
 #[cfg(feature = "alloc")]
 pub(crate) use frame::parse_integer;
 pub(crate) use frame::split_verbatim;
+pub use frame::{Attributes, Chunks, Data, Elements, Frame, Pairs};
 pub use limits::Limits;
 pub use nom_parser::{NomLevel, NomParser};
 pub use scanner::{Level, Scanner};
