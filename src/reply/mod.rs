@@ -135,7 +135,7 @@ impl<'a> Frame<'a> {
     #[inline]
     pub fn decode<T: FromReply<'a>>(&self) -> Result<T, DecodeError<'a>> {
         let walker = &mut self.walker();
-        let (start, head) = (walker.rest(), walker.head());
+        let (start, head) = (self.as_bytes(), walker.head());
         T::from_reply(Reply { start, head, walker })
     }
 }
