@@ -200,7 +200,8 @@ impl<P: Parser> Connection<'_, P> {
         }
         // Those behind HELLO are answered with OK, or not by this server.
         let text = length.map(|length| Frame::accepted(self.receive.part(0, length)));
-        let other = text.is_some_and(|frame| frame.error().is_none() && frame.text() != Some(b"OK"));
+        let other =
+            text.is_some_and(|frame| (!SETTINGS || frame.error().is_none()) && frame.text() != Some(b"OK"));
         if step != Step::Hello && other {
             self.die(Death::OutOfStep);
             return None;

@@ -7,7 +7,7 @@ use super::{
     CloseReason, Connection, Death, Event, Failure, FailureReason, Link, Message, Mode, Phase, Refusal,
     Subscription, SubscriptionKind, Ticket, handshake,
 };
-use crate::log::{debug, warn};
+use crate::log::{LOGS, debug, warn};
 use crate::parts::{ASIDES, DEADLINES, MODES, PIECES, SESSION, SUBSCRIPTIONS};
 use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
@@ -124,7 +124,11 @@ impl<P: Parser> Connection<'_, P> {
                 Ok(Progress::Incomplete { need }) => {
                     self.link.need = need;
                     if self.link.ended {
-                        self.die(if self.link.quitting { Death::Quit } else { Death::Disconnected });
+                        self.die(if SESSION && self.link.quitting {
+                            Death::Quit
+                        } else {
+                            Death::Disconnected
+                        });
                         continue;
                     }
                     self.skip_what_does_not_fit();
@@ -192,12 +196,12 @@ impl<P: Parser> Connection<'_, P> {
                 CloseReason::Refused { step, error: handshake::shown(error, withheld) }
             }
             (Death::Disconnected, ..) => CloseReason::Disconnected,
-            (Death::Quit, ..) => CloseReason::Quit,
+            (Death::Quit, ..) if SESSION => CloseReason::Quit,
             (Death::Closed, ..) => CloseReason::Closed,
-            (Death::HandshakeTimedOut, ..) => CloseReason::HandshakeTimedOut,
-            (Death::Unresponsive, ..) => CloseReason::Unresponsive,
+            (Death::HandshakeTimedOut, ..) if DEADLINES => CloseReason::HandshakeTimedOut,
+            (Death::Unresponsive, ..) if DEADLINES => CloseReason::Unresponsive,
             (Death::Capacity, ..) => CloseReason::Capacity,
-            (Death::OutOfStep | Death::Protocol | Death::Refused, ..) => CloseReason::OutOfStep,
+            _ => CloseReason::OutOfStep,
         }
     }
 
@@ -348,7 +352,7 @@ impl<P: Parser> Connection<'_, P> {
         if self.in_flight.front_ticket() == ticket {
             self.in_flight.pop();
         }
-        if slot.discarded || slot.internal {
+        if slot.discarded || DEADLINES && slot.internal {
             return None;
         }
         if SESSION && slot.queued && !self.begins_with_error(length) {
@@ -367,6 +371,9 @@ impl<P: Parser> Connection<'_, P> {
 
     /// What a reply changes, besides answering. Gives why the connection cannot go on, if so.
     fn settle(&mut self, slot: super::Slot, length: Option<usize>) -> Option<Death> {
+        if !MODES && !LOGS {
+            return None;
+        }
         let frame = length.map(|length| Frame::accepted(self.receive.part(0, length)));
         let text = frame.and_then(|frame| frame.text());
         if let Some(error) = self.error_in(length) {
@@ -551,7 +558,7 @@ impl<P: Parser> Connection<'_, P> {
                 self.link.exec_handed_out = None;
             }
             self.in_flight.pop();
-            if !slot.discarded && !slot.internal {
+            if !slot.discarded && !(DEADLINES && slot.internal) {
                 let failure = Failure { reason: FailureReason::Disconnected, maybe_executed };
                 return Found::Failed { ticket, failure };
             }
