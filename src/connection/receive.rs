@@ -8,7 +8,7 @@ use super::{
     Subscription, SubscriptionKind, Ticket, handshake,
 };
 use crate::log::{LOGS, debug, warn};
-use crate::parts::{ASIDES, DEADLINES, MODES, PIECES, SESSION, SUBSCRIPTIONS};
+use crate::parts::{ASIDES, DEADLINES, MODES, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
 use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
@@ -642,7 +642,11 @@ impl<P: Parser> Connection<'_, P> {
                 self.die(Death::Capacity);
                 return;
             }
-            let error = matches!(self.receive.filled(), [b'-' | b'!', ..]);
+            let error = match self.receive.filled() {
+                [b'-', ..] => true,
+                [b'!', ..] => RESP3,
+                _ => false,
+            };
             self.link.skip = Some(Skip { dropped: 0, aside, error });
         }
         // A push inside is kept as long as it can be.

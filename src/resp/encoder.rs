@@ -370,9 +370,9 @@ impl<'b, 'a> Encoder<'b, 'a> {
     }
 }
 
-/// The bytes of a bulk string with `length` bytes of text.
+/// The bytes of a bulk string with `length` bytes of text, which stand in memory and so are far from the largest number.
 fn bulk_length(length: usize) -> usize {
-    header(b'$', length).length.saturating_add(length).saturating_add(2)
+    header(b'$', length).length + length + 2
 }
 
 #[cfg(feature = "alloc")]
@@ -380,7 +380,7 @@ fn bulk_length(length: usize) -> usize {
 fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
     let length = text.len();
     let total = header(b'$', length);
-    buffer.reserve(total.length.saturating_add(length).saturating_add(2))?;
+    buffer.reserve(total.length + length + 2)?;
     let free = buffer.free();
     let Some((header, rest)) = free.split_at_mut_checked(total.length) else { return Err(Full) };
     copy(header, total.as_bytes());
@@ -398,7 +398,7 @@ fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
 #[cfg(not(feature = "alloc"))]
 fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
     let header = header(b'$', text.len());
-    buffer.reserve(header.length.saturating_add(text.len()).saturating_add(2))?;
+    buffer.reserve(header.length + text.len() + 2)?;
     buffer.append(header.as_bytes())?;
     buffer.append(text)?;
     buffer.append(b"\r\n")

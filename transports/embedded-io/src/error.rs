@@ -3,6 +3,7 @@
 use core::fmt;
 
 use redwire::connection::{Capacity, CloseReason, Failure, FailureReason, Misuse, SendError};
+use redwire::parts::DEADLINES;
 use redwire::reply::{DecodeError, Mismatch};
 use redwire::resp::{ErrorCode, ErrorReply, ProtocolError};
 
@@ -177,8 +178,8 @@ impl Error {
             CloseReason::Protocol(error) => ErrorKind::Protocol(error),
             CloseReason::Refused { step, error } => ErrorKind::Refused { step, error: error.into() },
             CloseReason::OutOfStep => ErrorKind::OutOfStep,
-            CloseReason::HandshakeTimedOut => ErrorKind::HandshakeTimedOut,
-            CloseReason::Unresponsive => ErrorKind::Unresponsive,
+            CloseReason::HandshakeTimedOut if DEADLINES => ErrorKind::HandshakeTimedOut,
+            CloseReason::Unresponsive if DEADLINES => ErrorKind::Unresponsive,
             CloseReason::Capacity => ErrorKind::Buffers,
             _ => ErrorKind::Disconnected(stream),
         };
