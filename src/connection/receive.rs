@@ -558,7 +558,7 @@ impl<P: Parser> Connection<'_, P> {
                 self.link.exec_handed_out = None;
             }
             self.in_flight.pop();
-            if !slot.discarded && !(DEADLINES && slot.internal) {
+            if !(slot.discarded || DEADLINES && slot.internal) {
                 let failure = Failure { reason: FailureReason::Disconnected, maybe_executed };
                 return Found::Failed { ticket, failure };
             }

@@ -196,7 +196,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Ends the connection and gives the stream back to the connector. Nothing is sent to the server.
     pub fn disconnect(&mut self) {
         self.session.engine.close();
-        while self.session.engine.poll_event().is_some() {}
+        while self.session.engine.find_event() {}
         self.let_go();
     }
 

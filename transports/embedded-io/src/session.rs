@@ -52,7 +52,7 @@ impl<'b, P: Parser> Session<'b, P> {
     /// A fresh stream is there.
     pub(crate) fn connected(&mut self, now: Instant) -> Result<(), Error> {
         // Of the connection before it nobody waits for anything.
-        while self.engine.poll_event().is_some() {}
+        while self.engine.find_event() {}
         self.broken = None;
         self.maybe_executed = false;
         self.last_maybe_executed = false;
@@ -70,7 +70,8 @@ impl<'b, P: Parser> Session<'b, P> {
     /// # Errors
     /// The command has failed, or the connection is over.
     pub(crate) fn take(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
-        while let Some(event) = self.engine.poll_event() {
+        while self.engine.find_event() {
+            let Some(event) = self.engine.last_event() else { break };
             let answers = |ticket: Ticket| match wanted {
                 Wanted::Answer(expected) => ticket == expected,
                 Wanted::AnyAnswer => true,
