@@ -18,9 +18,12 @@
 //!
 //! # Features
 //!
-//! All are additive, and none changes what the engine does.
+//! All are additive, and none changes what the engine does with what it can do.
 //!
 //! - `std` (default): hash maps as replies and arguments. Implies `alloc`.
+//! - `subscriptions`, `session`, `deadlines`, `pieces`, `settings`, `resp3` (default): the [parts](parts) of the state
+//!   machine that a small device may leave out, each for some flash. What needs a part that is not there is refused as
+//!   [`Misuse::NotBuilt`](connection::Misuse::NotBuilt).
 //! - `alloc`: buffers that grow, owned replies, [`reply::Value`](reply).
 //! - `defmt`, `log`: the engine logs that a stream is up, which step of the handshake was refused, that it is connected or
 //!   reconnected, the codes of error replies, what timed out or was skipped, and why a connection is over. Never an

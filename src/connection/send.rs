@@ -36,7 +36,7 @@ impl SendOptions {
     }
 
     /// If the reply is a string, it comes in pieces as they are received ([`Event::Chunk`](super::Event::Chunk)),
-    /// however long it is.
+    /// however long it is. Needs the feature `pieces`.
     #[must_use]
     pub const fn streamed(mut self) -> Self {
         self.streamed = true;

@@ -41,6 +41,7 @@ impl Timers {
 
 impl<P: Parser> Connection<'_, P> {
     /// When to call [`handle_timeout`](Self::handle_timeout), and why. It changes with every other call.
+    /// None without the feature `deadlines`.
     pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
         if !DEADLINES {
             return None;

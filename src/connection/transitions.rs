@@ -231,7 +231,7 @@ pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]
         word.is_some_and(|word| word.eq_ignore_ascii_case(other.as_bytes()))
     };
     if !MODES {
-        // They are all refused, so that it does not matter which it is.
+        // They are all refused, so that it does not matter which it is: one that is not built stands for all.
         let same = |other: &[u8]| other.eq_ignore_ascii_case(name);
         let refused =
             NOT_BUILT.split(|&byte| byte == b' ').any(same) || same(b"CLIENT") && is(words.next(), "REPLY");

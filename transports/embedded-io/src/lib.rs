@@ -49,6 +49,8 @@
 //!
 //! # Features
 //!
+//! - `subscriptions`, `session`, `deadlines`, `pieces`, `settings` (default): the parts of the engine of these names; a
+//!   program without them takes less flash. RESP3 is the feature `resp3` of `redwire`.
 //! - `defmt`: public types implement `defmt::Format`, and the engine logs what it does.
 //! - `log`: the engine logs through `log`.
 #![no_std]
