@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-.PHONY: demo test bench bench-mio instructions fuzz
-=======
-.PHONY: demo chat test bench instructions fuzz
->>>>>>> mserver
+.PHONY: demo chat test firmware bench bench-mio bench-embedded instructions fuzz
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
@@ -18,6 +14,7 @@ chat:
 test:
 	tests/with-redis.sh
 	cargo fmt --check
+	cd transports/embedded-io/firmware && cargo fmt --check -p redwire-firmware -p redwire-firmware-runner
 	cargo build -p redwire --no-default-features
 	cargo build -p redwire-embedded-io --no-default-features
 	cargo clippy -p redwire --no-default-features -- -D warnings
@@ -30,6 +27,11 @@ test:
 	DEFMT_LOG=debug cargo test -p redwire-embedded-io --features defmt --test formats
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
+# Programs for a Cortex-M3, on an emulated board against a private server: what they log and leave, and their sizes beside
+# those in the README. With UPDATE=1 the sizes in the README are written anew.
+firmware:
+	transports/embedded-io/firmware/check.sh $(if $(UPDATE),update)
+
 # Time and allocations beside the peers, as Markdown tables. Quiet machine, please.
 bench:
 	cargo build --quiet --release -p redwire-benches --bin bench --bin allocations
@@ -41,6 +43,12 @@ bench-mio:
 	tests/with-redis.sh
 	cargo build --quiet --release -p redwire-benches --bin mio
 	target/release/mio
+
+# What a GET costs and what becomes of it beside embedded-redis, as Markdown tables. Quiet machine, please.
+bench-embedded:
+	command -v valgrind >/dev/null || apt-get install -y valgrind
+	cargo build --quiet --release --manifest-path benches/embedded/Cargo.toml
+	cargo run --quiet --release --manifest-path benches/embedded/Cargo.toml --bin embedded
 
 # Instructions a reply under callgrind; fails when one is beyond its bar.
 instructions:

@@ -1,8 +1,8 @@
 //! Commands that are sent together: what pipelines and transactions of both clients keep of them.
 
-use redwire::command::{self, Command};
+use redwire::command::{self, Arguments, Command};
 use redwire::connection::{Capacity, Event, Mode, Ticket};
-use redwire::resp::{Frame, Parser};
+use redwire::resp::{ArgumentWriter, Frame, Parser};
 use redwire::time::Instant;
 
 use crate::replies::FromReplies;
@@ -129,6 +129,16 @@ impl Batch {
 /// The most commands of a batch, so that they can be counted together with MULTI and EXEC.
 const MOST: u16 = u16::MAX - 2;
 
+/// Ends the watching of keys, if any is watched; nobody waits for the reply.
+pub(crate) fn unwatch<P: Parser>(session: &mut Session<'_, P>, now: Instant) {
+    if session.engine.is_watching() {
+        match session.engine.send(now, &command::unwatch()) {
+            Ok(ticket) => drop(session.engine.discard(ticket)),
+            Err(_) => session.engine.close(),
+        }
+    }
+}
+
 /// The replies of a batch, as they come.
 pub(crate) struct Collector<T: FromReplies> {
     first: Option<Ticket>,
@@ -199,12 +209,17 @@ impl<T: FromReplies> Collector<T> {
         self.error.get_or_insert(error);
     }
 
-    /// Gives up what has not been answered: what was not written is not sent any more, and the other replies are discarded.
-    /// Gives the error that made it so, with what may have been executed.
-    pub(crate) fn give_up<P: Parser>(&self, session: &mut Session<'_, P>, error: Error) -> Error {
+    /// Discards the replies that have not come, and takes back what was not written, unless it is part of a transaction.
+    pub(crate) fn discard<P: Parser>(&self, session: &mut Session<'_, P>) {
         if let Some(first) = self.first {
             session.engine.discard_from(first);
         }
+    }
+
+    /// Gives up what has not been answered: what was not written is not sent any more, and the other replies are discarded.
+    /// Gives the error that made it so, with what may have been executed.
+    pub(crate) fn give_up<P: Parser>(&self, session: &mut Session<'_, P>, error: Error) -> Error {
+        self.discard(session);
         // What still waits for its reply was written, or is part of a transaction and will be.
         let pending = session.engine.in_flight() > 0;
         let executed = match self.exec {
@@ -228,5 +243,48 @@ impl<T: FromReplies> Collector<T> {
             session.engine.close();
         }
         result
+    }
+}
+
+/// How far a transaction has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    /// EXEC was sent, or would have been.
+    Ended,
+    /// And answered with results.
+    Executed,
+}
+
+impl State {
+    /// Takes note of what came back for EXEC.
+    pub(crate) fn answered<T>(&mut self, result: &Result<T, Error>) {
+        let answered = match result {
+            Ok(_) => true,
+            // One of the results could not be used.
+            Err(error) => matches!(error.kind, ErrorKind::Server(_) | ErrorKind::Mismatch(_)),
+        };
+        if answered {
+            *self = State::Executed;
+        }
+    }
+
+    /// Whatever has failed behind EXEC: who starts over executes what was queued a second time.
+    pub(crate) fn behind(self, error: Error) -> Error {
+        let maybe = error.maybe_executed || (self == State::Executed && error.position.is_none());
+        error.executed(maybe)
+    }
+}
+
+/// Arguments that are lent.
+pub(crate) struct Lent<'a, A>(pub(crate) &'a A);
+
+impl<A: Arguments> Arguments for Lent<'_, A> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        self.0.write_arguments(out);
+    }
+
+    fn count(&self) -> usize {
+        self.0.count()
     }
 }

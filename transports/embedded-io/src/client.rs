@@ -3,17 +3,13 @@
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open, Patience};
 use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
-use redwire::parts::SUBSCRIPTIONS;
 use redwire::reply::FromReply;
 use redwire::resp::{ArgumentWriter, Frame, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
-use crate::session::{Session, Wanted};
+use crate::session::{Session, Wanted, echoes};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
-
-/// What the text of a PING is made of that nobody else sends.
-const SIGN: u64 = u64::from_be_bytes(*b"Redwire!");
 
 /// A command of which no more is known than what it writes: code that takes it is there once for all commands.
 struct Erased<'c> {
@@ -84,8 +80,6 @@ pub struct Client<'b, C: Connector, K, P = Scanner<'b>> {
     ready: Option<Ready<C::Stream>>,
     /// Bytes were written that the stream may hold back.
     unflushed: bool,
-    /// How many connections there were on the line.
-    connections: u32,
     /// What follows has to go over the connection that is there.
     pub(crate) pinned: bool,
 }
@@ -110,16 +104,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     fn of(session: Session<'b, P>, connector: C, clock: K) -> Self {
-        Client {
-            session,
-            connector,
-            stream: None,
-            clock,
-            ready: None,
-            unflushed: false,
-            connections: 0,
-            pinned: false,
-        }
+        Client { session, connector, stream: None, clock, ready: None, unflushed: false, pinned: false }
     }
 
     /// Looks at the clock while it waits, so that a deadline passes when nothing comes.
@@ -163,22 +148,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Makes sure that a reply answers what was asked: the first on a line may be old ones.
     fn verify(&mut self) -> Result<(), Error> {
-        self.connections = self.connections.wrapping_add(1);
         let now = self.clock.now();
-        let sign = SIGN ^ now.as_micros().wrapping_add(self.connections.into());
+        let sign = self.session.new_sign(now);
         let ping = command::ping().message(sign);
         let erased = Erased { write: &|out| ping.write_arguments(out), patience: ping.patience() };
-        let echoed = |reply: Frame<'_>| {
-            if let Some(error) = reply.error() {
-                return Err(error.into());
-            }
-            // A RESP2 subscriber gets a list, with the sign behind a `pong`.
-            let last = if SUBSCRIPTIONS { reply.elements().last() } else { None };
-            let same = last.unwrap_or(reply).decode().is_ok_and(|echo: u64| echo == sign);
-            if same { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
-        };
         let mut verified = match self.converse(&erased) {
-            Ok(reply) => echoed(reply),
+            Ok(reply) => echoes(reply, sign),
             Err(error) => Err(error),
         };
         if let Err(error) = &mut verified {
@@ -688,15 +663,15 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
 /// Shows the name alone: what is in the buffers is long, and may be secret.
 macro_rules! debug {
-    ($($name:ident)*) => {$(
-        impl<C: Connector, K: Clock, P: Parser> core::fmt::Debug for $name<'_, '_, C, K, P> {
+    ($connector:ident: $($name:ident)*) => {$(
+        impl<C: $connector, K: Clock, P: Parser> core::fmt::Debug for $name<'_, '_, C, K, P> {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.debug_struct(stringify!($name)).finish_non_exhaustive()
             }
         }
 
         #[cfg(feature = "defmt")]
-        impl<C: Connector, K: Clock, P: Parser> defmt::Format for $name<'_, '_, C, K, P> {
+        impl<C: $connector, K: Clock, P: Parser> defmt::Format for $name<'_, '_, C, K, P> {
             fn format(&self, f: defmt::Formatter<'_>) {
                 defmt::write!(f, "{=str} {{ .. }}", stringify!($name));
             }

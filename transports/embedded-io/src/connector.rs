@@ -43,7 +43,8 @@ where
     }
 }
 
-/// Gives the async client its streams.
+/// Gives the async client its streams. Any async closure that gives a `Result` with a stream is one, and so is a [`Line`];
+/// both for streams that may not be given up on the way, unless they are in a [`CancelSafe`].
 #[allow(async_fn_in_trait, reason = "executors for devices run tasks that do not move between threads")]
 pub trait AsyncConnector {
     /// A stream to the server.
@@ -51,12 +52,15 @@ pub trait AsyncConnector {
     /// Why there is none.
     type Error: Error;
 
-    /// Whether `read` and `write` of the stream may be given up on the way without losing or sending a byte ("side-effect-
-    /// free on cancel" in the words of `embedded-io-async`). A stream's documentation says so: those of sockets and of
-    /// buffered UARTs do, those that hand the caller's memory to a DMA controller do not.
+    /// Whether `read`, `write` and `flush` of the stream may be given up on the way without losing or sending a byte
+    /// ("side-effect-free on cancel" in the words of `embedded-io-async`). A stream's documentation says so: those of
+    /// sockets and of buffered UARTs do, those that hand the caller's memory to a DMA controller do not.
     ///
     /// If not, an async call that is dropped while a byte is on its way ends the connection, and the next call says so.
     const CANCEL_SAFE: bool;
+
+    /// Whether each stream is a connection of its own, as [`Connector::FRESH`] says.
+    const FRESH: bool = true;
 
     /// Opens a stream.
     ///
@@ -64,9 +68,82 @@ pub trait AsyncConnector {
     /// The caller of the client gets the kind of it as [`ErrorKind::Connect`](crate::ErrorKind::Connect).
     async fn connect(&mut self) -> Result<Self::Stream, Self::Error>;
 
-    /// Takes a stream back that has ended, or that the client gives up.
+    /// Takes a stream back that has ended, or that the client gives up. Close it, so that the server notices.
     fn disconnect(&mut self, stream: Self::Stream) {
         drop(stream);
+    }
+}
+
+impl<F, S, E> AsyncConnector for F
+where
+    F: AsyncFnMut() -> Result<S, E>,
+    S: embedded_io_async::Read + embedded_io_async::Write,
+    E: Error,
+{
+    type Stream = S;
+    type Error = E;
+
+    const CANCEL_SAFE: bool = false;
+
+    async fn connect(&mut self) -> Result<S, E> {
+        self().await
+    }
+}
+
+/// A connector of which the caller knows that its streams are safe to be given up on the way
+/// ([`AsyncConnector::CANCEL_SAFE`]).
+///
+/// ```
+/// use embedded_io_adapters::tokio_1::FromTokio;
+/// use redwire_embedded_io::CancelSafe;
+/// use tokio::net::TcpStream;
+///
+/// let connector = CancelSafe(async || TcpStream::connect("127.0.0.1:6379").await.map(FromTokio::new));
+/// # let _ = connector;
+/// ```
+///
+/// Without it a command cannot be called as a method, which gives a read up between two polls: that does not compile.
+///
+/// ```compile_fail
+/// # use redwire_embedded_io::prelude::*;
+/// # async fn run<S: embedded_io_async::Read + embedded_io_async::Write>(uart: S) -> Result<(), Error> {
+/// # let mut memory = StaticBuffers::<512, 256, 8>::new();
+/// let mut redis = AsyncClient::new(Line::new(uart), Config::default(), memory.memory(), NoClock);
+/// redis.connect().await?;
+/// let boots: i64 = redis.incr("boots").await?;
+/// # Ok(())
+/// # }
+/// # struct Dma;
+/// # impl embedded_io::ErrorType for Dma { type Error = embedded_io::ErrorKind; }
+/// # impl embedded_io_async::Read for Dma {
+/// #     async fn read(&mut self, _: &mut [u8]) -> Result<usize, embedded_io::ErrorKind> { Ok(0) }
+/// # }
+/// # impl embedded_io_async::Write for Dma {
+/// #     async fn write(&mut self, bytes: &[u8]) -> Result<usize, embedded_io::ErrorKind> { Ok(bytes.len()) }
+/// #     async fn flush(&mut self) -> Result<(), embedded_io::ErrorKind> { Ok(()) }
+/// # }
+/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// # let _ = std::pin::pin!(run(Dma)).poll(&mut context);
+/// ```
+///
+/// `redis.execute(incr("boots"))` does.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct CancelSafe<C>(pub C);
+
+impl<C: AsyncConnector> AsyncConnector for CancelSafe<C> {
+    type Stream = C::Stream;
+    type Error = C::Error;
+
+    const CANCEL_SAFE: bool = true;
+    const FRESH: bool = C::FRESH;
+
+    async fn connect(&mut self) -> Result<C::Stream, C::Error> {
+        self.0.connect().await
+    }
+
+    fn disconnect(&mut self, stream: C::Stream) {
+        self.0.disconnect(stream);
     }
 }
 
@@ -132,6 +209,22 @@ impl<S: Read + Write> Connector for Line<S> {
     const FRESH: bool = false;
 
     fn connect(&mut self) -> Result<S, InUse> {
+        self.stream.take().ok_or(InUse)
+    }
+
+    fn disconnect(&mut self, stream: S) {
+        self.stream = Some(stream);
+    }
+}
+
+impl<S: embedded_io_async::Read + embedded_io_async::Write> AsyncConnector for Line<S> {
+    type Stream = S;
+    type Error = InUse;
+
+    const CANCEL_SAFE: bool = false;
+    const FRESH: bool = false;
+
+    async fn connect(&mut self) -> Result<S, InUse> {
         self.stream.take().ok_or(InUse)
     }
 

@@ -38,9 +38,10 @@ pub enum ErrorKind {
     Mismatch(Mismatch),
     /// A watched key has changed: nothing of the transaction was executed.
     Conflict,
-    /// The reply did not come in time. It will be discarded when it comes; the connection goes on.
+    /// The reply did not come in time. It will be discarded when it comes; the connection goes on, but for that of an async
+    /// client over a stream that is not [safe to be given up](crate::AsyncConnector::CANCEL_SAFE).
     TimedOut,
-    /// The connection was lost; with what the stream said, if it said something.
+    /// The connection was lost, with what the stream said, if it said something; or the async client has not connected.
     Disconnected(Option<embedded_io::ErrorKind>),
     /// The connector gave no stream.
     Connect(embedded_io::ErrorKind),
@@ -231,7 +232,7 @@ impl fmt::Display for Error {
                 f.write_str("a watched key has changed, so nothing was executed; start over from reading it")
             }
             ErrorKind::TimedOut => f.write_str("there was no reply in time"),
-            ErrorKind::Disconnected(None) => f.write_str("the server closed the connection"),
+            ErrorKind::Disconnected(None) => f.write_str("there is no connection to the server"),
             ErrorKind::Disconnected(Some(kind)) => write!(f, "the connection was lost: {kind:?}"),
             ErrorKind::Connect(kind) => write!(f, "cannot connect: {kind:?}"),
             ErrorKind::Refused { step, error } => write!(f, "the server refused {step}: {error}"),

@@ -20,8 +20,9 @@
 //! | several commands at once | [`Pipeline`], from [`Client::pipeline`] and [`Client::atomic`] |
 //! | read, then write, as if alone | [`Transaction`], from [`Client::transaction`] |
 //! | values larger than the memory | [`Download`], [`Upload`] |
+//! | the same as futures | [`AsyncClient`], [`AsyncPipeline`], [`AsyncTransaction`], [`AsyncDownload`], [`AsyncUpload`] |
 //! | the memory | [`StaticBuffers`], [`Memory`] |
-//! | streams, and new ones | [`Connector`], [`Line`], [`Address`] |
+//! | streams, and new ones | [`Connector`], [`AsyncConnector`], [`CancelSafe`], [`Line`], [`Address`] |
 //! | the time | [`Clock`], [`NoClock`] |
 //! | what went wrong | [`Error`], [`ErrorKind`], [`ServerError`] |
 //!
@@ -45,12 +46,12 @@
 //!
 //! Every reply answers the command it belongs to, or the connection is over. Nothing is sent twice by itself; an error says
 //! whether a command [may have been executed](Error::maybe_executed). What is given up on the way, a pipeline, a download,
-//! a command that is late, leaves a connection that can be used.
+//! a command that is late, a future that is dropped, leaves a connection that can be used, or one that is over and says so.
 //!
 //! # Features
 //!
-//! - `subscriptions`, `session`, `deadlines`, `pieces`, `settings` (default): the parts of the engine of these names; a
-//!   program without them takes less flash. RESP3 is the feature `resp3` of `redwire`.
+//! - `subscriptions`, `session`, `deadlines`, `pieces`, `settings`, `resp3` (default): the parts of the engine of these
+//!   names; a program without them takes less flash.
 //! - `defmt`: public types implement `defmt::Format`, and the engine logs what it does.
 //! - `log`: the engine logs through `log`.
 #![no_std]
@@ -59,6 +60,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+mod async_call;
+mod async_client;
+mod async_io;
+mod async_pipeline;
+mod async_transfer;
 mod batch;
 mod buffers;
 mod client;
@@ -72,10 +78,14 @@ mod session;
 mod transfer;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
+pub use async_call::Call;
+pub use async_client::AsyncClient;
+pub use async_pipeline::{AsyncPipeline, AsyncQueue, AsyncTransaction};
+pub use async_transfer::{AsyncDownload, AsyncUpload};
 pub use buffers::{Memory, StaticBuffers};
 pub use client::Client;
 pub use clock::{Clock, NoClock};
-pub use connector::{AsyncConnector, Connector, InUse, Line};
+pub use connector::{AsyncConnector, CancelSafe, Connector, InUse, Line};
 pub use error::{Error, ErrorKind, ServerError, TEXT_CAPACITY};
 pub use pipeline::{Pipeline, Queue, Transaction};
 pub use redwire;
@@ -88,8 +98,8 @@ pub use transfer::{Download, Upload};
 /// The functions of [`redwire::command`] come with it, for commands with options: `set("key", "value").ex(60)`.
 pub mod prelude {
     pub use crate::{
-        Address, Client, Clock, Connector, Duration, Error, ErrorKind, Instant, Line, Memory, NoClock,
-        StaticBuffers,
+        Address, AsyncClient, AsyncConnector, CancelSafe, Client, Clock, Connector, Duration, Error,
+        ErrorKind, Instant, Line, Memory, NoClock, StaticBuffers,
     };
     pub use redwire::command::*;
     pub use redwire::connection::{Config, Message};

@@ -3,9 +3,9 @@
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
 use redwire::connection::Misuse;
 use redwire::reply::FromReply;
-use redwire::resp::{ArgumentWriter, Parser};
+use redwire::resp::Parser;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Lent, State};
 use crate::replies::FromReplies;
 use crate::session::Wanted;
 use crate::{Client, Clock, Connector, Error, ErrorKind};
@@ -132,19 +132,6 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 }
 
-/// Arguments that are lent.
-struct Lent<'a, A>(&'a A);
-
-impl<A: Arguments> Arguments for Lent<'_, A> {
-    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        self.0.write_arguments(out);
-    }
-
-    fn count(&self) -> usize {
-        self.0.count()
-    }
-}
-
 /// Commands that are sent together when [`execute`](Self::execute) is called, from [`Client::pipeline`] and
 /// [`Client::atomic`].
 ///
@@ -204,16 +191,6 @@ pub struct Transaction<'c, 'b, C: Connector, K: Clock, P: Parser> {
     state: State,
 }
 
-/// How far a transaction has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    /// EXEC was sent, or would have been.
-    Ended,
-    /// And answered with results.
-    Executed,
-}
-
 impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
     /// Runs a command at once, and reads its reply.
     ///
@@ -252,12 +229,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
             // The keys must not be watched any more when the connection is used for something else.
             self.client.disconnect();
         }
-        // Whatever has failed behind EXEC: who starts over executes what was queued a second time.
-        let executed = self.state == State::Executed;
-        result.map_err(|error| {
-            let maybe = error.maybe_executed || (executed && error.position.is_none());
-            error.executed(maybe)
-        })
+        result.map_err(|error| self.state.behind(error))
     }
 }
 
@@ -291,21 +263,15 @@ impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
         }
         *self.state = State::Ended;
         let result = self.client.run(self.batch);
-        let answered = match &result {
-            Ok(_) => true,
-            // One of the results could not be used.
-            Err(error) => matches!(error.kind, ErrorKind::Server(_) | ErrorKind::Mismatch(_)),
-        };
-        if answered {
-            *self.state = State::Executed;
-        }
+        self.state.answered(&result);
         result
     }
 }
 
+/// Chains: a command that is called as a method is added.
 macro_rules! executors {
-    ($($name:ident)*) => {$(
-        impl<C: Connector, K: Clock, P: Parser> Executor for &mut $name<'_, '_, C, K, P> {
+    ($connector:ident: $($name:ident)*) => {$(
+        impl<C: $connector, K: Clock, P: Parser> Executor for &mut $name<'_, '_, C, K, P> {
             type Output<R> = Self;
 
             fn run<T, R>(self, command: T) -> Self
@@ -317,7 +283,7 @@ macro_rules! executors {
             }
         }
 
-        impl<C: Connector, K: Clock, P: Parser> ExecutorAs<()> for &mut $name<'_, '_, C, K, P> {
+        impl<C: $connector, K: Clock, P: Parser> ExecutorAs<()> for &mut $name<'_, '_, C, K, P> {
             fn run_as<T>(self, command: T) -> Self
             where
                 T: Command<Reply = Open>,
@@ -328,7 +294,9 @@ macro_rules! executors {
     )*};
 }
 
-executors!(Pipeline Queue);
+pub(crate) use executors;
+
+executors!(Connector: Pipeline Queue);
 
 impl<C: Connector, K: Clock, P: Parser> Executor for &mut Transaction<'_, '_, C, K, P> {
     type Output<R> = Result<R, Error>;
@@ -357,4 +325,4 @@ where
     }
 }
 
-crate::client::debug!(Pipeline Transaction Queue);
+crate::client::debug!(Connector: Pipeline Transaction Queue);

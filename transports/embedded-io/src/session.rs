@@ -19,7 +19,12 @@ pub(crate) struct Session<'b, P> {
     maybe_executed: bool,
     /// The same of the last of them.
     last_maybe_executed: bool,
+    /// How many connections there were on the line.
+    connections: u32,
 }
+
+/// What the text of a PING is made of that nobody else sends.
+const SIGN: u64 = u64::from_be_bytes(*b"Redwire!");
 
 /// The event that is waited for. It is the engine's last one when it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +51,14 @@ impl<'b, P: Parser> Session<'b, P> {
     }
 
     const fn of(engine: Connection<'b, P>, messages: Messages<'b>) -> Self {
-        Session { engine, messages, broken: None, maybe_executed: false, last_maybe_executed: false }
+        Session {
+            engine,
+            messages,
+            broken: None,
+            maybe_executed: false,
+            last_maybe_executed: false,
+            connections: 0,
+        }
     }
 
     /// A fresh stream is there.
@@ -143,6 +155,17 @@ impl<'b, P: Parser> Session<'b, P> {
         self.last_maybe_executed
     }
 
+    /// The text of a PING that nobody can have answered before.
+    pub(crate) fn new_sign(&mut self, now: Instant) -> u64 {
+        self.connections = self.connections.wrapping_add(1);
+        SIGN ^ now.as_micros().wrapping_add(self.connections.into())
+    }
+
+    /// Makes sure that the last event answers that PING.
+    pub(crate) fn echoes(&self, sign: u64) -> Result<(), Error> {
+        echoes(self.frame()?, sign)
+    }
+
     /// Whether the last event is the reply that the server has not got a script.
     pub(crate) fn is_no_script(&self) -> bool {
         use redwire::resp::ErrorCode;
@@ -185,4 +208,15 @@ impl<'b, P: Parser> Session<'b, P> {
         use redwire::connection::SubscriptionKind::{Channel, Pattern, Shard};
         [Channel, Pattern, Shard].iter().any(|&kind| self.engine.subscriptions(kind) > 0)
     }
+}
+
+/// Makes sure that a reply answers the PING with that text.
+pub(crate) fn echoes(reply: Frame<'_>, sign: u64) -> Result<(), Error> {
+    if let Some(error) = reply.error() {
+        return Err(error.into());
+    }
+    // A RESP2 subscriber gets a list, with the sign behind a `pong`.
+    let last = if SUBSCRIPTIONS { reply.elements().last() } else { None };
+    let same = last.unwrap_or(reply).decode().is_ok_and(|echo: u64| echo == sign);
+    if same { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
 }

@@ -234,4 +234,4 @@ impl<C: Connector, K: Clock, P: Parser> embedded_io::Write for Upload<'_, '_, C,
     }
 }
 
-crate::client::debug!(Download Upload);
+crate::client::debug!(Connector: Download Upload);

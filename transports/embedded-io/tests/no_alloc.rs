@@ -1,4 +1,4 @@
-//! The client never allocates: an allocator counts, over a whole life on a stream in memory.
+//! The clients never allocate: an allocator counts, over a whole life on a stream in memory.
 
 #![allow(unsafe_code, reason = "the trait of allocators is unsafe")]
 
@@ -7,6 +7,8 @@ mod memory;
 #[path = "../../../tests/support/server.rs"]
 #[allow(dead_code, reason = "the engine's tests use more of it")]
 mod server;
+#[path = "async_support/wire.rs"]
+mod wire;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -14,6 +16,7 @@ use std::cell::Cell;
 use embedded_io::ErrorKind as Io;
 use memory::{ASIDE, Fault, World, protocols};
 use redwire_embedded_io::prelude::*;
+use wire::{AsyncWorld, block_on};
 
 thread_local! {
     static ALLOCATIONS: Cell<u32> = const { Cell::new(0) };
@@ -140,4 +143,71 @@ fn a_whole_life_without_an_allocation() {
         });
         assert_eq!((count, commands), (0, 0), "{name}");
     }
+}
+
+#[test]
+fn an_async_life_without_an_allocation() {
+    for (name, config) in protocols() {
+        let world = World::new();
+        world.state().server.values.insert("large".into(), "x".repeat(5000));
+        let config = config.command_timeout(Duration::from_millis(100));
+        let count = allocations(|| block_on(async_life(&world, config)).unwrap());
+        assert_eq!(count, 0, "{name}");
+    }
+}
+
+async fn async_life(world: &World, config: Config<'static>) -> Result<(), Error> {
+    let mut memory = StaticBuffers::<256, 300, 8, 64, 128>::sized();
+    let mut redis = AsyncWorld(world.clone()).client(config, memory.memory());
+    redis.connect().await?;
+    // Commands, with replies lent and kept.
+    assert!(redis.set("name", "sensor").await?);
+    assert_eq!(redis.get::<&str>("name").await?, "sensor");
+    assert_eq!(redis.execute::<_, heapless::String<16>>(get("name")).await?, "sensor");
+    // Pipelines and transactions.
+    let (_, a): ((), u8) = redis.pipeline().set("a", 1).get("a").execute().await?;
+    let (_, b): (bool, u8) = redis.atomic().set("b", 2).get("b").execute().await?;
+    let transaction = redis.transaction(["b"], async |tx| {
+        let b: u32 = tx.get("b").await?;
+        tx.multi().set("b", b + 1);
+        Ok(b + 1)
+    });
+    assert_eq!((a, b, transaction.await?), (1, 2, 3));
+    // A script, and values larger than the memory.
+    assert_eq!(redis.script::<_, _, i64>(&Script::new("return ARGV[1]"), "k", 42).await?, 42);
+    let mut upload = redis.upload(cmd("SET").arg("uploaded"), 1000).await?;
+    for _ in 0..10 {
+        upload.append(&[b'x'; 100]).await?;
+    }
+    upload.finish::<()>().await?;
+    let mut length = 0;
+    if let Some(mut download) = redis.download(get("large")).await? {
+        while let Some(piece) = download.next().await? {
+            length += piece.len();
+        }
+    }
+    assert_eq!(length, 5000);
+    // Messages.
+    redis.subscribe(["news", "weather"]).await?;
+    redis.psubscribe("n*").await?;
+    world.publish("news", "hello");
+    let wait = Duration::from_millis(10);
+    assert_eq!(redis.get_message(wait).await?.unwrap().payload, b"hello");
+    assert_eq!(redis.poll_message()?.unwrap().pattern, Some(&b"n*"[..]));
+    assert_eq!(redis.get_message(wait).await?, None);
+    redis.unsubscribe(()).await?;
+    redis.punsubscribe(()).await?;
+    // Errors: too large, of capacity, too late; a call that is dropped; and the end of the connection.
+    assert!(matches!(redis.get::<&[u8]>("large").await.unwrap_err().kind, ErrorKind::TooLarge(_)));
+    assert!(matches!(redis.set("k", &[0; 300][..]).await.unwrap_err().kind, ErrorKind::Capacity(_)));
+    world.state().server.stalled = true;
+    assert_eq!(redis.get::<()>("a").await.unwrap_err().kind, ErrorKind::TimedOut);
+    drop(redis.get::<()>("a"));
+    world.resume();
+    assert_eq!(redis.get::<u8>("a").await?, 1);
+    world.hang_up();
+    assert!(redis.get::<u8>("a").await.is_err());
+    redis.connect().await?;
+    assert_eq!(redis.get::<u8>("a").await?, 1);
+    Ok(())
 }
