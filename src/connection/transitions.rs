@@ -224,9 +224,6 @@ const NOT_BUILT: &[u8] =
 
 /// What a command means, from its words as they stand in the transmit buffer.
 pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]>) -> Verb {
-    if !(4..=12).contains(&name.len()) {
-        return Verb::Ordinary;
-    }
     let is = |word: Option<&[u8]>, other: &str| {
         word.is_some_and(|word| word.eq_ignore_ascii_case(other.as_bytes()))
     };
@@ -236,6 +233,9 @@ pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]
         let refused =
             NOT_BUILT.split(|&byte| byte == b' ').any(same) || same(b"CLIENT") && is(words.next(), "REPLY");
         return if refused { Verb::Hello } else { Verb::Ordinary };
+    }
+    if !(4..=12).contains(&name.len()) {
+        return Verb::Ordinary;
     }
     if let Some((_, verb)) = NAMES.iter().find(|(other, _)| is(Some(name), other)) {
         return *verb;

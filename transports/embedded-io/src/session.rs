@@ -2,7 +2,7 @@
 
 use redwire::connection::{Config, Connection, Event, FailureReason, Message, Mode, Ticket};
 use redwire::parts::{DEADLINES, SUBSCRIPTIONS};
-use redwire::reply::FromReply;
+use redwire::reply::{DecodeError, FromReply};
 use redwire::resp::{Frame, Parser, Scanner};
 use redwire::time::Instant;
 
@@ -212,11 +212,11 @@ impl<'b, P: Parser> Session<'b, P> {
 
 /// Makes sure that a reply answers the PING with that text.
 pub(crate) fn echoes(reply: Frame<'_>, sign: u64) -> Result<(), Error> {
-    if let Some(error) = reply.error() {
-        return Err(error.into());
-    }
     // A RESP2 subscriber gets a list, with the sign behind a `pong`.
     let last = if SUBSCRIPTIONS { reply.elements().last() } else { None };
-    let same = last.unwrap_or(reply).decode().is_ok_and(|echo: u64| echo == sign);
-    if same { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
+    match last.unwrap_or(reply).decode() {
+        Ok(echo) if sign == echo => Ok(()),
+        Err(DecodeError::Server(error)) => Err(error.into()),
+        _ => Err(Error::new(ErrorKind::OutOfStep)),
+    }
 }
