@@ -18,15 +18,12 @@
 //!
 //! # Features
 //!
-//! All are additive, and none changes what the engine does. What the four parts of `full` bring is refused without them
-//! ([`Misuse::NotBuilt`](connection::Misuse::NotBuilt)), and takes no flash.
+//! All are additive, and none changes what the engine does with what it can do.
 //!
 //! - `std` (default): hash maps as replies and arguments. Implies `alloc`.
-//! - `full` (default): `resp3`, `subscriptions`, `session` and `deadlines`.
-//! - `resp3`: RESP3, its types and HELLO. Without it connections speak RESP2.
-//! - `subscriptions`: SUBSCRIBE and its like, and their messages.
-//! - `session`: commands that change what a connection is: transactions, AUTH, SELECT, MONITOR, CLIENT REPLY, RESET, QUIT.
-//! - `deadlines`: timeouts of the handshake and of commands, and the health check.
+//! - `full` (default): all [parts](parts) of the state machine: `resp3`, `subscriptions`, `session`, `deadlines`, `pieces`
+//!   and `settings`. A small device names those that it uses instead, and pays no flash for the others. What needs a part
+//!   that is not there is refused as [`Misuse::NotBuilt`](connection::Misuse::NotBuilt).
 //! - `alloc`: buffers that grow, owned replies, [`reply::Value`](reply).
 //! - `defmt`, `log`: the engine logs that a stream is up, which step of the handshake was refused, that it is connected or
 //!   reconnected, the codes of error replies, what timed out or was skipped, and why a connection is over. Never an

@@ -29,6 +29,9 @@ macro_rules! emit {
     }};
 }
 
+/// Whether anything is logged.
+pub(crate) const LOGS: bool = cfg!(any(feature = "defmt", feature = "log"));
+
 /// Tells a reconnect from the first connect, and from a second greeting on the same stream. Only log lines ask, so
 /// without them it takes no memory.
 #[derive(Debug, Default)]

@@ -9,14 +9,23 @@ pub const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
 /// know which scripts the server has.
 pub const SESSION: bool = cfg!(feature = "session");
 
-/// Timeouts of the handshake and of commands, and the health check.
+/// Timeouts of the handshake and of commands, and the health check. Without it those of the configuration are not looked
+/// at.
 pub const DEADLINES: bool = cfg!(feature = "deadlines");
 
 /// Commands that change what the connection is, in one way or the other. Without any, all are alike.
-pub const MODES: bool = SESSION || SUBSCRIPTIONS;
+pub(crate) const MODES: bool = SESSION || SUBSCRIPTIONS;
 
 /// Frames that answer no command: messages, other pushes, and what MONITOR shows.
-pub const ASIDES: bool = SESSION || SUBSCRIPTIONS || RESP3;
+pub(crate) const ASIDES: bool = SESSION || SUBSCRIPTIONS || RESP3;
+
+/// Values in pieces, for those larger than the memory: replies that are streamed, and commands whose last argument is
+/// handed over piece by piece. They are refused without it.
+pub const PIECES: bool = cfg!(feature = "pieces");
+
+/// What the handshake sets: the name of the client, the database and the library. Without it a configuration with a name
+/// or a database other than 0 is refused, and the library is not told.
+pub const SETTINGS: bool = cfg!(feature = "settings");
 
 /// The types that RESP3 adds, and HELLO.
 pub const RESP3: bool = cfg!(feature = "resp3");

@@ -306,7 +306,9 @@ impl<'a> Buffer<'a> {
     /// Cuts the queue to its first `length` bytes.
     #[inline]
     pub(crate) fn truncate(&mut self, length: usize) {
-        self.tail = self.tail.min(self.head.saturating_add(length));
+        if length < self.len() {
+            self.tail = self.head + length;
+        }
     }
 
     /// Drops all bytes and gives memory above the idle capacity back.

@@ -368,7 +368,7 @@ pub enum Misuse {
     Replication,
     /// AUTH and RESET need a settled connection: send them when the handshake is done, AUTH when no reply is due.
     NotAlone,
-    /// It needs the feature `subscriptions` or `session` of this crate, without which it was built.
+    /// It needs a [part](crate::parts) that was not built: the feature `subscriptions`, `session`, `pieces` or `settings`.
     NotBuilt,
     /// Another command has begun and its last argument is not complete.
     Unfinished,
@@ -392,7 +392,7 @@ impl fmt::Display for Misuse {
             Misuse::Handshake => "HELLO is part of the handshake; put protocol and credentials into the configuration",
             Misuse::Replication => "replication is not supported on this connection",
             Misuse::NotAlone => "AUTH and RESET need a settled connection; wait for the handshake and, for AUTH, for the replies that are due",
-            Misuse::NotBuilt => "redwire was built without the feature `subscriptions` or `session`, which it needs",
+            Misuse::NotBuilt => "it needs a feature of redwire that was not built: `subscriptions`, `session`, `pieces` or `settings`",
             Misuse::Unfinished => "the last argument of the command before it is not complete",
             Misuse::NotInPieces => "only ordinary commands can be sent in pieces, when the handshake is done",
             Misuse::Empty => "the command has no name",

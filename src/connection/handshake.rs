@@ -6,7 +6,7 @@ use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
-use crate::parts::{DEADLINES, RESP3, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, RESP3, SETTINGS, SUBSCRIPTIONS};
 use crate::resp::{ArgumentWriter, Encoder, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
@@ -25,7 +25,7 @@ enum Step {
 }
 
 /// What is sent all at once when the user is known, in this order.
-const SETTINGS: [Step; 4] = [Step::ClientName, Step::Database, Step::LibraryName, Step::LibraryVersion];
+const STEPS: [Step; 4] = [Step::ClientName, Step::Database, Step::LibraryName, Step::LibraryVersion];
 
 /// Progress of the handshake.
 #[derive(Debug)]
@@ -81,8 +81,11 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Sends what depends on nothing but being authenticated, all at once.
     fn begin_settings(&mut self) {
+        if !SETTINGS {
+            return self.begin_subscriptions();
+        }
         let mut first = None;
-        for step in SETTINGS {
+        for step in STEPS {
             if self.applies(step) {
                 self.handshake.step = step;
                 self.send_step();
@@ -177,7 +180,7 @@ impl<P: Parser> Connection<'_, P> {
                     self.begin_resp2();
                     return None;
                 }
-                Step::LibraryName | Step::LibraryVersion => {
+                Step::LibraryName | Step::LibraryVersion if SETTINGS => {
                     debug!("{} refused: {}, which is ignored", step_name(step), error.code().name());
                 }
                 // What it says is gone, and with it what to do about it.
@@ -197,7 +200,8 @@ impl<P: Parser> Connection<'_, P> {
         }
         // Those behind HELLO are answered with OK, or not by this server.
         let text = length.map(|length| Frame::accepted(self.receive.part(0, length)));
-        let other = text.is_some_and(|frame| frame.error().is_none() && frame.text() != Some(b"OK"));
+        let other =
+            text.is_some_and(|frame| (!SETTINGS || frame.error().is_none()) && frame.text() != Some(b"OK"));
         if step != Step::Hello && other {
             self.die(Death::OutOfStep);
             return None;
@@ -216,8 +220,9 @@ impl<P: Parser> Connection<'_, P> {
             }
             Step::Auth => self.begin_settings(),
             Step::Subscriptions => self.die(Death::OutOfStep),
+            _ if !SETTINGS => self.die(Death::OutOfStep),
             Step::ClientName | Step::Database | Step::LibraryName | Step::LibraryVersion => {
-                let next = SETTINGS.into_iter().find(|&next| next > step && self.applies(next));
+                let next = STEPS.into_iter().find(|&next| next > step && self.applies(next));
                 match next {
                     Some(step) => self.handshake.step = step,
                     None => self.begin_subscriptions(),
@@ -273,6 +278,9 @@ impl<P: Parser> Connection<'_, P> {
     /// The most that a step of the handshake takes in the transmit buffer, in bytes.
     pub(super) fn handshake_reserve(&self) -> usize {
         let length = |text: &Option<Text<'_>>| text.as_ref().map_or(0, |text| text.as_str().len() + 16);
+        if !SETTINGS && !RESP3 && !SUBSCRIPTIONS {
+            return 48 + length(&self.config.username) + length(&self.config.password);
+        }
         let library = self
             .config
             .library
@@ -309,8 +317,10 @@ pub(super) fn shown(error: Option<ErrorReply<'_>>, withheld: bool) -> ErrorReply
 
 const fn step_name(step: Step) -> &'static str {
     match step {
-        Step::Hello => "HELLO",
-        Step::Auth => "AUTH",
+        Step::Hello if RESP3 => "HELLO",
+        Step::Hello | Step::Auth => "AUTH",
+        Step::Subscriptions if SUBSCRIPTIONS => "SUBSCRIBE",
+        _ if !SETTINGS => "AUTH",
         Step::ClientName => "CLIENT SETNAME",
         Step::Database => "SELECT",
         Step::LibraryName | Step::LibraryVersion => "CLIENT SETINFO",
@@ -355,6 +365,7 @@ impl Command for StepCommand<'_, '_> {
                 text(&config.username, out);
                 text(&config.password, out);
             }
+            _ if !SETTINGS => {}
             Step::ClientName => {
                 ("CLIENT", "SETNAME").write_arguments(out);
                 text(&config.client_name, out);

@@ -47,7 +47,7 @@ pub use send::SendOptions;
 pub use transitions::{Mode, SubscriptionKind};
 
 use crate::log::{Streams, debug, info, warn};
-use crate::parts::{DEADLINES, MODES};
+use crate::parts::{DEADLINES, MODES, SETTINGS};
 use crate::resp::{Parser, Protocol, ProtocolError, Scanner};
 use crate::script::Digest;
 use crate::storage::{Buffer, Storage};
@@ -308,10 +308,14 @@ impl<'a, P: Parser> Connection<'a, P> {
     ///
     /// # Errors
     /// [`Misuse::Closed`] while the connection before it has not ended: call [`handle_eof`](Self::handle_eof) or
-    /// [`close`](Self::close), and take the events up to [`Event::Closed`].
+    /// [`close`](Self::close), and take the events up to [`Event::Closed`]. [`Misuse::NotBuilt`] if the configuration asks
+    /// for what the feature `settings` is for, without which it was built.
     pub fn connected(&mut self, now: Instant) -> Result<(), Misuse> {
         if self.link.phase != Phase::Idle {
             return Err(Misuse::Closed);
+        }
+        if !SETTINGS && (self.database != 0 || self.config.client_name.is_some()) {
+            return Err(Misuse::NotBuilt);
         }
         debug!("stream is up, handshake begins");
         self.streams.begin();

@@ -30,6 +30,7 @@ impl<P: Parser> Connection<'_, P> {
     /// # Errors
     /// [`SendError`]; nothing has changed. [`Misuse::NotInPieces`](super::Misuse::NotInPieces) for commands that change the
     /// connection, and before the handshake is done.
+    /// [`Misuse::NotBuilt`](super::Misuse::NotBuilt) without the feature `pieces`.
     pub fn begin<C: Command + ?Sized>(
         &mut self,
         now: Instant,

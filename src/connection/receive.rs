@@ -7,8 +7,8 @@ use super::{
     CloseReason, Connection, Death, Event, Failure, FailureReason, Link, Message, Mode, Phase, Refusal,
     Subscription, SubscriptionKind, Ticket, handshake,
 };
-use crate::log::{debug, warn};
-use crate::parts::{ASIDES, DEADLINES, MODES, SESSION, SUBSCRIPTIONS};
+use crate::log::{LOGS, debug, warn};
+use crate::parts::{ASIDES, DEADLINES, MODES, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
 use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol};
 use crate::script::Digest;
 
@@ -89,7 +89,9 @@ impl<P: Parser> Connection<'_, P> {
             if let Some(resubscribed) = self.link.announce.take() {
                 return Some(Found::Connected { protocol: self.link.protocol, resubscribed });
             }
-            self.parser.stream(self.link.text.is_some() || self.expects_pieces());
+            if PIECES {
+                self.parser.stream(self.link.text.is_some() || self.expects_pieces());
+            }
             match self.parser.parse(self.receive.filled()) {
                 Ok(Progress::Frame { length, push }) => {
                     let found = self.frame(length, push);
@@ -107,6 +109,7 @@ impl<P: Parser> Connection<'_, P> {
                         return Some(found);
                     }
                 }
+                Ok(Progress::Text { .. }) if !PIECES => {}
                 Ok(Progress::Text { start, end }) => {
                     *self.link.text.get_or_insert(0) += (end - start) as u64;
                     self.parser.discard(end);
@@ -121,7 +124,11 @@ impl<P: Parser> Connection<'_, P> {
                 Ok(Progress::Incomplete { need }) => {
                     self.link.need = need;
                     if self.link.ended {
-                        self.die(if self.link.quitting { Death::Quit } else { Death::Disconnected });
+                        self.die(if SESSION && self.link.quitting {
+                            Death::Quit
+                        } else {
+                            Death::Disconnected
+                        });
                         continue;
                     }
                     self.skip_what_does_not_fit();
@@ -145,10 +152,10 @@ impl<P: Parser> Connection<'_, P> {
             Found::Connected { protocol, resubscribed } => Event::Connected { protocol, resubscribed },
             Found::Reply { ticket, length } => Event::Reply { ticket, frame: frame(0, length) },
             Found::Queued { ticket } if SESSION => Event::Queued { ticket },
-            Found::Chunk { ticket, start, end } => {
+            Found::Chunk { ticket, start, end } if PIECES => {
                 Event::Chunk { ticket, bytes: self.receive.part(start, end) }
             }
-            Found::ChunksEnd { ticket, length } => Event::ChunksEnd { ticket, length },
+            Found::ChunksEnd { ticket, length } if PIECES => Event::ChunksEnd { ticket, length },
             Found::Skipped { ticket, length } => Event::Skipped { ticket, length },
             Found::Failed { ticket, failure } => Event::Failed { ticket, failure },
             Found::Message { start, end, kind } if SUBSCRIPTIONS => match message(frame(start, end), kind) {
@@ -189,19 +196,19 @@ impl<P: Parser> Connection<'_, P> {
                 CloseReason::Refused { step, error: handshake::shown(error, withheld) }
             }
             (Death::Disconnected, ..) => CloseReason::Disconnected,
-            (Death::Quit, ..) => CloseReason::Quit,
+            (Death::Quit, ..) if SESSION => CloseReason::Quit,
             (Death::Closed, ..) => CloseReason::Closed,
-            (Death::HandshakeTimedOut, ..) => CloseReason::HandshakeTimedOut,
-            (Death::Unresponsive, ..) => CloseReason::Unresponsive,
+            (Death::HandshakeTimedOut, ..) if DEADLINES => CloseReason::HandshakeTimedOut,
+            (Death::Unresponsive, ..) if DEADLINES => CloseReason::Unresponsive,
             (Death::Capacity, ..) => CloseReason::Capacity,
-            (Death::OutOfStep | Death::Protocol | Death::Refused, ..) => CloseReason::OutOfStep,
+            _ => CloseReason::OutOfStep,
         }
     }
 
     /// A complete frame stands at the head of the receive buffer, or the end of one whose beginning is gone.
     #[inline]
     fn frame(&mut self, length: usize, push: bool) -> Option<Found> {
-        if self.link.text.is_some() || self.link.skip.is_some() {
+        if PIECES && self.link.text.is_some() || self.link.skip.is_some() {
             return self.end_of_large(length, push);
         }
         if ASIDES && push {
@@ -220,7 +227,7 @@ impl<P: Parser> Connection<'_, P> {
 
     /// A frame that was streamed or skipped is complete.
     fn end_of_large(&mut self, length: usize, push: bool) -> Option<Found> {
-        if let Some(text) = self.link.text.take() {
+        if PIECES && let Some(text) = self.link.text.take() {
             let ticket = self.in_flight.front_ticket();
             let discarded = self.in_flight.front()?.discarded;
             self.in_flight.pop();
@@ -330,7 +337,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         let ticket = self.in_flight.front_ticket();
         let front = self.in_flight.front().filter(|slot| self.was_handed_out(slot.start)).copied();
-        let answers = self.link.unfinished.is_none() || self.in_flight.len() > 1;
+        let answers = !PIECES || self.link.unfinished.is_none() || self.in_flight.len() > 1;
         let Some(slot) = front.filter(|_| answers) else {
             // It answers nothing, or what was not even asked yet.
             self.die(Death::OutOfStep);
@@ -345,7 +352,7 @@ impl<P: Parser> Connection<'_, P> {
         if self.in_flight.front_ticket() == ticket {
             self.in_flight.pop();
         }
-        if slot.discarded || slot.internal {
+        if slot.discarded || DEADLINES && slot.internal {
             return None;
         }
         if SESSION && slot.queued && !self.begins_with_error(length) {
@@ -364,6 +371,9 @@ impl<P: Parser> Connection<'_, P> {
 
     /// What a reply changes, besides answering. Gives why the connection cannot go on, if so.
     fn settle(&mut self, slot: super::Slot, length: Option<usize>) -> Option<Death> {
+        if !MODES && !LOGS {
+            return None;
+        }
         let frame = length.map(|length| Frame::accepted(self.receive.part(0, length)));
         let text = frame.and_then(|frame| frame.text());
         if let Some(error) = self.error_in(length) {
@@ -538,7 +548,7 @@ impl<P: Parser> Connection<'_, P> {
     fn bury(&mut self) -> Found {
         while let Some(&slot) = self.in_flight.front() {
             let ticket = self.in_flight.front_ticket();
-            let unfinished = self.link.unfinished.is_some() && self.in_flight.len() == 1;
+            let unfinished = PIECES && self.link.unfinished.is_some() && self.in_flight.len() == 1;
             // A server executes whole commands only.
             let mut maybe_executed = self.was_handed_out(slot.start) && !unfinished;
             if SESSION && slot.queued {
@@ -548,7 +558,7 @@ impl<P: Parser> Connection<'_, P> {
                 self.link.exec_handed_out = None;
             }
             self.in_flight.pop();
-            if !slot.discarded && !slot.internal {
+            if !(slot.discarded || DEADLINES && slot.internal) {
                 let failure = Failure { reason: FailureReason::Disconnected, maybe_executed };
                 return Found::Failed { ticket, failure };
             }
@@ -625,14 +635,18 @@ impl<P: Parser> Connection<'_, P> {
             self.die(Death::Capacity);
             return;
         }
-        if self.link.skip.is_none() && self.link.text.is_none() {
+        if self.link.skip.is_none() && !(PIECES && self.link.text.is_some()) {
             let aside = self.begins_aside();
             if !aside && self.awaits_confirmation() {
                 // It may be a confirmation, which has to be read.
                 self.die(Death::Capacity);
                 return;
             }
-            let error = matches!(self.receive.filled(), [b'-' | b'!', ..]);
+            let error = match self.receive.filled() {
+                [b'-', ..] => true,
+                [b'!', ..] => RESP3,
+                _ => false,
+            };
             self.link.skip = Some(Skip { dropped: 0, aside, error });
         }
         // A push inside is kept as long as it can be.

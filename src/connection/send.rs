@@ -5,7 +5,7 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
-use crate::parts::{DEADLINES, MODES, SESSION, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, MODES, PIECES, SESSION, SUBSCRIPTIONS};
 use crate::reply::parse_magnitude;
 use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
 use crate::storage::move_within;
@@ -36,7 +36,7 @@ impl SendOptions {
     }
 
     /// If the reply is a string, it comes in pieces as they are received ([`Event::Chunk`](super::Event::Chunk)),
-    /// however long it is.
+    /// however long it is. Needs the feature `pieces`.
     #[must_use]
     pub const fn streamed(mut self) -> Self {
         self.streamed = true;
@@ -117,7 +117,10 @@ impl<P: Parser> Connection<'_, P> {
         if self.link.phase == Phase::Dead {
             return misuse(Misuse::Closed);
         }
-        if self.link.unfinished.is_some() {
+        if !PIECES && (streamed || open.is_some()) {
+            return misuse(Misuse::NotBuilt);
+        }
+        if PIECES && self.link.unfinished.is_some() {
             return misuse(Misuse::Unfinished);
         }
         let length = self.transmit.len() - before;
@@ -182,7 +185,9 @@ impl<P: Parser> Connection<'_, P> {
             self.link.silent = true;
             return Ok(Ticket::UNANSWERED);
         }
-        self.link.unfinished = open;
+        if PIECES {
+            self.link.unfinished = open;
+        }
         if SESSION {
             slot.behind_silence = core::mem::take(&mut self.link.silent);
         }

@@ -41,6 +41,7 @@ impl Timers {
 
 impl<P: Parser> Connection<'_, P> {
     /// When to call [`handle_timeout`](Self::handle_timeout), and why. It changes with every other call.
+    /// None without the feature `deadlines`.
     pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
         if !DEADLINES {
             return None;
@@ -136,9 +137,9 @@ impl<P: Parser> Connection<'_, P> {
             start: self.queued,
             length,
             internal: true,
-            behind_silence: core::mem::take(&mut self.link.silent),
-            ..Slot::EMPTY
+            ..Slot::default()
         };
+        let slot = Slot { behind_silence: core::mem::take(&mut self.link.silent), ..slot };
         self.queued = self.queued.wrapping_add(length);
         self.in_flight.push(slot);
         self.timers.silent_since = Some(now);

@@ -224,18 +224,18 @@ const NOT_BUILT: &[u8] =
 
 /// What a command means, from its words as they stand in the transmit buffer.
 pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]>) -> Verb {
-    if !(4..=12).contains(&name.len()) {
-        return Verb::Ordinary;
-    }
     let is = |word: Option<&[u8]>, other: &str| {
         word.is_some_and(|word| word.eq_ignore_ascii_case(other.as_bytes()))
     };
     if !MODES {
-        // They are all refused, so that it does not matter which it is.
+        // They are all refused, so that it does not matter which it is: one that is not built stands for all.
         let same = |other: &[u8]| other.eq_ignore_ascii_case(name);
         let refused =
             NOT_BUILT.split(|&byte| byte == b' ').any(same) || same(b"CLIENT") && is(words.next(), "REPLY");
         return if refused { Verb::Hello } else { Verb::Ordinary };
+    }
+    if !(4..=12).contains(&name.len()) {
+        return Verb::Ordinary;
     }
     if let Some((_, verb)) = NAMES.iter().find(|(other, _)| is(Some(name), other)) {
         return *verb;

@@ -132,10 +132,11 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
-    #[inline]
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub fn decode<T: FromReply<'a>>(&self) -> Result<T, DecodeError<'a>> {
         let walker = &mut self.walker();
-        let (start, head) = (walker.rest(), walker.head());
+        let (start, head) = (self.as_bytes(), walker.head());
         T::from_reply(Reply { start, head, walker })
     }
 }

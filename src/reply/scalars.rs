@@ -53,8 +53,7 @@ impl<'a> FromReply<'a> for u8 {
 
 impl<'a> Reply<'_, 'a> {
     // Without `alloc` all numbers go the same way: it takes the least flash.
-    #[cfg_attr(feature = "alloc", inline)]
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    #[inline]
     fn integer_as(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
         #[cfg(feature = "alloc")]
         match (self.head.kind, self.head.body) {
@@ -62,21 +61,21 @@ impl<'a> Reply<'_, 'a> {
             (Kind::BulkString, Body::Text(text)) if is_plain(text) => return Ok(parse_integer(text)),
             _ => {}
         }
-        let (negative, magnitude) = self.magnitude_as(expected, true)?;
-        // Negative on the way, since i64::MIN has no positive counterpart.
-        let value = (magnitude as i64).wrapping_neg();
-        Ok(if negative { value } else { value.wrapping_neg() })
+        Ok(self.number_as(expected, true)? as i64)
     }
 
-    /// Reads an integer of 64 bits, with or without a sign: whether it is negative, and its magnitude.
+    /// Reads an integer of 64 bits; with a sign, if it is to have one, as two's complement.
     #[inline(never)]
-    fn magnitude_as(self, expected: &'static str, signed: bool) -> Result<(bool, u64), DecodeError<'a>> {
+    fn number_as(self, expected: &'static str, signed: bool) -> Result<u64, DecodeError<'a>> {
         let kind = self.head.kind;
         if RESP3 && let (Kind::Boolean, Body::Text(text)) = (kind, self.head.body) {
-            return Ok((false, u64::from(text == b"t")));
+            return Ok(u64::from(text == b"t"));
         }
-        let text = self.bytes_as(expected)?;
-        parse_magnitude(text, signed).map_err(|reason| mismatch(expected, kind, reason, None))
+        match parse_magnitude(self.bytes_as(expected)?, signed) {
+            Ok((true, magnitude)) => Ok(magnitude.wrapping_neg()),
+            Ok((false, magnitude)) => Ok(magnitude),
+            Err(reason) => Err(mismatch(expected, kind, reason, None)),
+        }
     }
 
     /// Reads a number of any width from its digits.
@@ -157,11 +156,17 @@ impl<'a> FromReply<'a> for u64 {
         {
             return Ok(parse_integer(text).unsigned_abs());
         }
-        if reply.head.kind != Kind::Integer {
-            return reply.magnitude_as("u64", false).map(|(_, magnitude)| magnitude);
+        // Of an integer the error can say which it is.
+        let signed = reply.head.kind == Kind::Integer;
+        #[cfg(feature = "alloc")]
+        let number = if signed { reply.integer_as("u64")? as u64 } else { reply.number_as("u64", false)? };
+        #[cfg(not(feature = "alloc"))]
+        let number = reply.number_as("u64", signed)?;
+        let value = number as i64;
+        if signed && value < 0 {
+            return Err(mismatch("u64", Kind::Integer, MismatchReason::Range, Some(value)));
         }
-        let value = reply.integer_as("u64")?;
-        u64::try_from(value).map_err(|_| mismatch("u64", Kind::Integer, MismatchReason::Range, Some(value)))
+        Ok(number)
     }
 }
 
@@ -209,22 +214,22 @@ impl<'a> FromReply<'a> for bool {
     #[inline(never)]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         let kind = reply.head.kind;
-        match kind {
-            Kind::Null => return Ok(false),
-            Kind::Boolean | Kind::Integer if RESP3 || kind == Kind::Integer => {
-                return match reply.integer_as("bool")? {
-                    0 => Ok(false),
-                    1 => Ok(true),
-                    value => Err(mismatch("bool", kind, MismatchReason::Range, Some(value))),
-                };
+        let value = match kind {
+            Kind::Null => 0,
+            Kind::Integer | Kind::Boolean => reply.integer_as("bool")?,
+            _ if RESP3 && !matches!(kind, Kind::SimpleString | Kind::BulkString) => {
+                return Err(reply.mismatch("bool"));
             }
-            Kind::SimpleString | Kind::BulkString => {}
-            _ => return Err(reply.mismatch("bool")),
-        }
-        match reply.bytes_as("bool")? {
-            b"OK" | b"1" => Ok(true),
-            b"0" => Ok(false),
-            _ => Err(mismatch("bool", kind, MismatchReason::Text, None)),
+            _ => match reply.bytes_as("bool")? {
+                b"OK" | b"1" => 1,
+                b"0" => 0,
+                _ => return Err(mismatch("bool", kind, MismatchReason::Text, None)),
+            },
+        };
+        match value {
+            0 => Ok(false),
+            1 => Ok(true),
+            value => Err(mismatch("bool", kind, MismatchReason::Range, Some(value))),
         }
     }
 }

@@ -68,8 +68,8 @@ impl ArgumentWriter<'_, '_> {
     #[cfg_attr(feature = "alloc", inline)]
     pub fn bytes(&mut self, argument: &[u8]) {
         self.count += 1;
-        if self.missing > 0 || write_bulk(self.buffer, argument).is_err() {
-            self.missing += bulk_length(argument.len());
+        if let Err(length) = write_bulk(self.buffer, argument, self.missing == 0) {
+            self.missing += length;
         }
     }
 
@@ -197,7 +197,7 @@ impl<'b, 'a> Encoder<'b, 'a> {
 
     /// Appends a bulk string.
     pub fn bulk_string(&mut self, text: &[u8]) -> Result<(), Full> {
-        write_bulk(self.buffer, text)
+        write_bulk(self.buffer, text, true).map_err(|_| Full)
     }
 
     /// Appends a null: `_` in RESP3, `$-1` in RESP2.
@@ -370,38 +370,41 @@ impl<'b, 'a> Encoder<'b, 'a> {
     }
 }
 
-/// The bytes of a bulk string with `length` bytes of text.
-fn bulk_length(length: usize) -> usize {
-    header(b'$', length).length.saturating_add(length).saturating_add(2)
-}
-
+/// Writes a bulk string if it `fits`; otherwise, and if it turns out not to, it says how long it is.
 #[cfg(feature = "alloc")]
 #[inline]
-fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
+fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8], fits: bool) -> Result<(), usize> {
     let length = text.len();
-    let total = header(b'$', length);
-    buffer.reserve(total.length.saturating_add(length).saturating_add(2))?;
+    let header = header(b'$', length);
+    let total = header.length + length + 2;
+    if !fits || buffer.reserve(total).is_err() {
+        return Err(total);
+    }
     let free = buffer.free();
-    let Some((header, rest)) = free.split_at_mut_checked(total.length) else { return Err(Full) };
-    copy(header, total.as_bytes());
-    let Some((place, rest)) = rest.split_at_mut_checked(length) else { return Err(Full) };
+    let Some((place, rest)) = free.split_at_mut_checked(header.length) else { return Err(total) };
+    copy(place, header.as_bytes());
+    let Some((place, rest)) = rest.split_at_mut_checked(length) else { return Err(total) };
     copy(place, text);
     match rest.first_chunk_mut::<2>() {
         Some(end) => *end = *b"\r\n",
-        None => return Err(Full),
+        None => return Err(total),
     }
-    buffer.commit(total.length + length + 2);
+    buffer.commit(total);
     Ok(())
 }
 
 /// The same with the least code.
 #[cfg(not(feature = "alloc"))]
-fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8]) -> Result<(), Full> {
+fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8], fits: bool) -> Result<(), usize> {
     let header = header(b'$', text.len());
-    buffer.reserve(header.length.saturating_add(text.len()).saturating_add(2))?;
-    buffer.append(header.as_bytes())?;
-    buffer.append(text)?;
-    buffer.append(b"\r\n")
+    let total = header.length + text.len() + 2;
+    if !fits || buffer.reserve(total).is_err() {
+        return Err(total);
+    }
+    for part in [header.as_bytes(), text, b"\r\n"] {
+        buffer.append(part).map_err(|_| total)?;
+    }
+    Ok(())
 }
 
 /// A type byte and a length in a line, at the end of `bytes`.

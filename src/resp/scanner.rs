@@ -6,7 +6,7 @@
 #[cfg(feature = "alloc")]
 use super::plain::{plain_length, plain_scalar};
 use super::{Limits, Parser, Progress, Protocol, ProtocolError, ProtocolErrorKind};
-use crate::parts::RESP3;
+use crate::parts::{PIECES, RESP3};
 use crate::storage::Storage;
 
 /// One open aggregate: how many elements are still to come, and of what.
@@ -259,7 +259,7 @@ impl<'a> Scanner<'a> {
     /// Whether the string that is being read goes to the caller in pieces. An error does not: it is no part of the text.
     #[inline]
     fn in_pieces(&self) -> bool {
-        self.streaming && self.depth == 0 && (!RESP3 || self.kind != b'!')
+        PIECES && self.streaming && self.depth == 0 && (!RESP3 || self.kind != b'!')
     }
 
     #[inline]
@@ -558,7 +558,9 @@ impl<'a> Scanner<'a> {
         let mut push = false;
         loop {
             let nest = self.top.nest;
-            self.top.attributed = false;
+            if RESP3 {
+                self.top.attributed = false;
+            }
             match nest {
                 Nest::Root => return Some(self.end_frame(push)),
                 Nest::Streamed | Nest::StreamedMap if !RESP3 => {}
@@ -569,7 +571,9 @@ impl<'a> Scanner<'a> {
                 }
                 Nest::Counted | Nest::Attribute | Nest::Push => {
                     self.top.remaining -= 1;
-                    self.top.first = false;
+                    if RESP3 {
+                        self.top.first = false;
+                    }
                     if self.top.remaining > 0 {
                         return None;
                     }
@@ -597,7 +601,9 @@ impl<'a> Scanner<'a> {
         let length = self.position;
         self.position = 0;
         self.base += length as u64;
-        self.streaming = false;
+        if PIECES {
+            self.streaming = false;
+        }
         self.top = ROOT;
         Progress::Frame { length, push }
     }
@@ -701,9 +707,9 @@ impl Parser for Scanner<'_> {
         let count = count.min(self.position);
         self.position -= count;
         self.base += count as u64;
-        self.push = self
-            .push
-            .map(|start| if start == LOST { LOST } else { start.checked_sub(count).unwrap_or(LOST) });
+        if RESP3 && let Some(start) = self.push.filter(|&start| start != LOST) {
+            self.push = Some(start.checked_sub(count).unwrap_or(LOST));
+        }
     }
 
     fn parsed(&self) -> usize {
@@ -711,7 +717,10 @@ impl Parser for Scanner<'_> {
     }
 
     fn discardable(&self) -> usize {
-        self.push.unwrap_or(self.position).min(self.position)
+        match self.push {
+            Some(start) if RESP3 => start.min(self.position),
+            _ => self.position,
+        }
     }
 
     fn stream(&mut self, on: bool) {

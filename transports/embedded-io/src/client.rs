@@ -8,7 +8,7 @@ use redwire::resp::{ArgumentWriter, Frame, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
-use crate::session::{Session, Wanted};
+use crate::session::{Session, Wanted, echoes};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
 
 /// A command of which no more is known than what it writes: code that takes it is there once for all commands.
@@ -143,7 +143,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     fn greeted(&mut self) -> Result<(), Error> {
-        self.wait(Wanted::Connected, None).map(drop)
+        self.wait(Wanted::Connected)
     }
 
     /// Makes sure that a reply answers what was asked: the first on a line may be old ones.
@@ -152,12 +152,15 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         let sign = self.session.new_sign(now);
         let ping = command::ping().message(sign);
         let erased = Erased { write: &|out| ping.write_arguments(out), patience: ping.patience() };
-        let answered = self.converse(&erased).map(drop);
-        let verified = answered.and_then(|()| self.session.echoes(sign));
-        if verified.is_err() {
+        let mut verified = match self.converse(&erased) {
+            Ok(reply) => echoes(reply, sign),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &mut verified {
+            error.maybe_executed = false;
             self.disconnect();
         }
-        verified.map_err(|error| error.executed(false))
+        verified
     }
 
     /// Whether there is a connection, as far as is known.
@@ -168,7 +171,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Ends the connection and gives the stream back to the connector. Nothing is sent to the server.
     pub fn disconnect(&mut self) {
         self.session.engine.close();
-        while self.session.engine.poll_event().is_some() {}
+        while self.session.engine.find_event() {}
         self.let_go();
     }
 
@@ -379,7 +382,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             }
         }
         let until = self.clock.now() + timeout;
-        let found = self.wait(Wanted::Message, Some(until))?;
+        let found = self.wait_until(Wanted::Message, Some(until))?;
         Ok(if found { self.session.message() } else { None })
     }
 
@@ -422,19 +425,18 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         T: Command + ?Sized,
     {
         let ticket = self.send(command, options)?;
-        self.admitted(ticket)
+        self.admitted(ticket)?;
+        Ok(ticket)
     }
 
+    /// Waits for what answers a command that was sent.
     #[inline(never)]
-    fn admitted(&mut self, ticket: Ticket) -> Result<Ticket, Error> {
-        let admitted = self.session.admit(ticket);
-        match admitted {
-            Ok(ticket) => self.wait(Wanted::Answer(ticket), None).map(|_| ticket),
-            Err(_) => {
-                self.disconnect();
-                admitted
-            }
+    fn admitted(&mut self, ticket: Ticket) -> Result<(), Error> {
+        if let Err(error) = self.session.admit(ticket) {
+            self.disconnect();
+            return Err(error);
         }
+        self.wait(Wanted::Answer(ticket))
     }
 
     /// Sends a command over a connection that is there, behind replies that nobody waits for.
@@ -464,18 +466,20 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     #[inline(never)]
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
         let over = self.take(Wanted::Nothing).or_else(|| self.catch_up(Wanted::Nothing));
-        if self.pinned {
-            over.unwrap_or(Ok(()))?;
-            if !self.is_connected() {
-                return Err(Error::new(ErrorKind::Disconnected(None)));
-            }
+        match over {
+            _ if !self.pinned => self.connect(),
+            Some(Err(error)) => Err(error),
+            _ if self.is_connected() => self.connect(),
+            _ => Err(Error::new(ErrorKind::Disconnected(None))),
         }
-        self.connect()
     }
 
     /// Reads what has come in the meantime, if that can be done without waiting: no more than the receive buffer holds, so
     /// that a flood of messages cannot keep a command from being sent.
     fn catch_up(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
+        if !K::TICKS {
+            return None;
+        }
         let mut room = self.session.engine.receive_buffer().len();
         while room > 0 && self.readable() == Some(true) {
             room = room.saturating_sub(self.read().max(1));
@@ -507,9 +511,14 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         self.take(Wanted::Nothing).unwrap_or(Ok(()))
     }
 
-    /// Waits for an event until a moment; false if it has not come by then.
+    /// Waits for an event.
     #[inline(never)]
-    pub(crate) fn wait(&mut self, wanted: Wanted, until: Option<Instant>) -> Result<bool, Error> {
+    pub(crate) fn wait(&mut self, wanted: Wanted) -> Result<(), Error> {
+        self.wait_until(wanted, None).map(drop)
+    }
+
+    /// Waits for an event until a moment; false if it has not come by then.
+    fn wait_until(&mut self, wanted: Wanted, until: Option<Instant>) -> Result<bool, Error> {
         let mut passed = false;
         loop {
             match self.take(wanted) {

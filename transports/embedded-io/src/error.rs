@@ -3,6 +3,7 @@
 use core::fmt;
 
 use redwire::connection::{Capacity, CloseReason, Failure, FailureReason, Misuse, SendError};
+use redwire::parts::DEADLINES;
 use redwire::reply::{DecodeError, Mismatch};
 use redwire::resp::{ErrorCode, ErrorReply, ProtocolError};
 
@@ -167,16 +168,23 @@ impl Error {
     }
 
     /// The end of a connection as an error, with what the stream said.
-    pub(crate) fn closed(reason: CloseReason<'_>, stream: Option<embedded_io::ErrorKind>) -> Self {
-        Error::new(match reason {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn closed(
+        reason: CloseReason<'_>,
+        stream: Option<embedded_io::ErrorKind>,
+        maybe_executed: bool,
+    ) -> Self {
+        let kind = match reason {
             CloseReason::Protocol(error) => ErrorKind::Protocol(error),
             CloseReason::Refused { step, error } => ErrorKind::Refused { step, error: error.into() },
             CloseReason::OutOfStep => ErrorKind::OutOfStep,
-            CloseReason::HandshakeTimedOut => ErrorKind::HandshakeTimedOut,
-            CloseReason::Unresponsive => ErrorKind::Unresponsive,
+            CloseReason::HandshakeTimedOut if DEADLINES => ErrorKind::HandshakeTimedOut,
+            CloseReason::Unresponsive if DEADLINES => ErrorKind::Unresponsive,
             CloseReason::Capacity => ErrorKind::Buffers,
             _ => ErrorKind::Disconnected(stream),
-        })
+        };
+        Error { kind, maybe_executed, position: None }
     }
 
     /// The error of the server, if it gave one as the reply, or refused the handshake or a transaction with one.

@@ -50,6 +50,8 @@
 //!
 //! # Features
 //!
+//! - `subscriptions`, `session`, `deadlines`, `pieces`, `settings`, `resp3` (default): the parts of the engine of these
+//!   names; a program without them takes less flash.
 //! - `defmt`: public types implement `defmt::Format`, and the engine logs what it does.
 //! - `log`: the engine logs through `log`.
 #![no_std]

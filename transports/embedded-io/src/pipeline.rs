@@ -121,7 +121,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         let now = self.now();
         let mut collector = batch.close::<P, T>(&mut self.session, now)?;
         while !collector.is_complete() {
-            match self.wait(Wanted::AnyAnswer, None) {
+            match self.wait(Wanted::AnyAnswer) {
                 Ok(_) => collector.take(&self.session),
                 // It was skipped; the others follow.
                 Err(error) if matches!(error.kind, ErrorKind::TooLarge(_)) => collector.skip(error),

@@ -2,7 +2,7 @@
 
 use redwire::connection::{Config, Connection, Event, FailureReason, Message, Mode, Ticket};
 use redwire::parts::{DEADLINES, SUBSCRIPTIONS};
-use redwire::reply::FromReply;
+use redwire::reply::{DecodeError, FromReply};
 use redwire::resp::{Frame, Parser, Scanner};
 use redwire::time::Instant;
 
@@ -64,7 +64,7 @@ impl<'b, P: Parser> Session<'b, P> {
     /// A fresh stream is there.
     pub(crate) fn connected(&mut self, now: Instant) -> Result<(), Error> {
         // Of the connection before it nobody waits for anything.
-        while self.engine.poll_event().is_some() {}
+        while self.engine.find_event() {}
         self.broken = None;
         self.maybe_executed = false;
         self.last_maybe_executed = false;
@@ -82,7 +82,8 @@ impl<'b, P: Parser> Session<'b, P> {
     /// # Errors
     /// The command has failed, or the connection is over.
     pub(crate) fn take(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
-        while let Some(event) = self.engine.poll_event() {
+        while self.engine.find_event() {
+            let Some(event) = self.engine.last_event() else { break };
             let answers = |ticket: Ticket| match wanted {
                 Wanted::Answer(expected) => ticket == expected,
                 Wanted::AnyAnswer => true,
@@ -125,7 +126,7 @@ impl<'b, P: Parser> Session<'b, P> {
                 }
                 Event::Closed { reason, .. } => {
                     let executed = core::mem::take(&mut self.maybe_executed);
-                    return Some(Err(Error::closed(reason, self.broken.take()).executed(executed)));
+                    return Some(Err(Error::closed(reason, self.broken.take(), executed)));
                 }
                 _ => false,
             };
@@ -162,16 +163,7 @@ impl<'b, P: Parser> Session<'b, P> {
 
     /// Makes sure that the last event answers that PING.
     pub(crate) fn echoes(&self, sign: u64) -> Result<(), Error> {
-        match self.engine.last_event() {
-            // A RESP2 subscriber gets a list, with the sign behind a `pong`.
-            Some(Event::Reply { frame, .. }) => {
-                frame.decode::<()>()?;
-                let last = if SUBSCRIPTIONS { frame.elements().last() } else { None };
-                let echoed = last.unwrap_or(frame).decode::<u64>();
-                if echoed == Ok(sign) { Ok(()) } else { Err(Error::new(ErrorKind::OutOfStep)) }
-            }
-            _ => Err(Error::new(ErrorKind::OutOfStep)),
-        }
+        echoes(self.frame()?, sign)
     }
 
     /// Whether the last event is the reply that the server has not got a script.
@@ -215,5 +207,16 @@ impl<'b, P: Parser> Session<'b, P> {
     pub(crate) fn is_subscribed(&self) -> bool {
         use redwire::connection::SubscriptionKind::{Channel, Pattern, Shard};
         [Channel, Pattern, Shard].iter().any(|&kind| self.engine.subscriptions(kind) > 0)
+    }
+}
+
+/// Makes sure that a reply answers the PING with that text.
+pub(crate) fn echoes(reply: Frame<'_>, sign: u64) -> Result<(), Error> {
+    // A RESP2 subscriber gets a list, with the sign behind a `pong`.
+    let last = if SUBSCRIPTIONS { reply.elements().last() } else { None };
+    match last.unwrap_or(reply).decode() {
+        Ok(echo) if sign == echo => Ok(()),
+        Err(DecodeError::Server(error)) => Err(error.into()),
+        _ => Err(Error::new(ErrorKind::OutOfStep)),
     }
 }

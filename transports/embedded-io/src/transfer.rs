@@ -107,7 +107,7 @@ impl<C: Connector, K: Clock, P: Parser> Download<'_, '_, C, K, P> {
             return Ok(None);
         }
         if !core::mem::take(&mut self.first) {
-            let waited = self.client.wait(Wanted::Answer(self.ticket), None);
+            let waited = self.client.wait(Wanted::Answer(self.ticket));
             self.done = waited.is_err();
             waited?;
         }
@@ -201,7 +201,7 @@ impl<C: Connector, K: Clock, P: Parser> Upload<'_, '_, C, K, P> {
             self.push()?;
             self.client.session.engine.append(&[]);
         }
-        self.client.wait(Wanted::Answer(self.ticket), None)?;
+        self.client.wait(Wanted::Answer(self.ticket))?;
         self.client.session.reply()
     }
 }
