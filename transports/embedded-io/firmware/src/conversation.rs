@@ -15,8 +15,8 @@ pub type Redis<P> = Client<'static, Line<Uart>, NoClock, P>;
 #[inline(always)]
 pub fn commands<P: Parser>(redis: &mut Redis<P>) -> Result<bool, Error> {
     redis.set("size:name", "sensor")?;
-    let name: &str = redis.get("size:name")?;
-    let named = name == "sensor";
+    let name: &[u8] = redis.get("size:name")?;
+    let named = name == b"sensor";
     let boots = redis.incr("size:boots")?;
     let receivers = redis.publish("size:news", "up")?;
     Ok(named && boots == 1 && receivers == 0)
