@@ -223,7 +223,8 @@ impl<T: FromReplies> Collector<T> {
         // What still waits for its reply was written, or is part of a transaction and will be.
         let pending = session.engine.in_flight() > 0;
         let executed = match self.exec {
-            Some(_) => pending || session.last_maybe_executed(),
+            // Nothing of a transaction is taken back because its time has passed.
+            Some(_) => pending || session.last_maybe_executed() || error.kind == ErrorKind::TimedOut,
             None => pending || self.seen > 0 || error.maybe_executed,
         };
         error.executed(executed)
