@@ -6,7 +6,7 @@ use redwire::resp::{ArgumentWriter, Frame, Parser};
 use redwire::time::Instant;
 
 use crate::replies::FromReplies;
-use crate::session::Session;
+use crate::session::{Session, Wanted};
 use crate::{Error, ErrorKind};
 
 /// Commands in the transmit buffer of which nothing has been written.
@@ -155,6 +155,11 @@ pub(crate) struct Collector<T: FromReplies> {
 impl<T: FromReplies> Collector<T> {
     pub(crate) fn is_complete(&self) -> bool {
         self.seen >= self.expected
+    }
+
+    /// The answer that comes next. Before the first there may be others, to commands whose futures were forgotten.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted::AnyAnswer(self.first.filter(|_| self.seen == 0))
     }
 
     /// Takes the answer that the session has found.
