@@ -1197,6 +1197,47 @@ fn a_transaction_of_which_nothing_was_handed_out_is_taken_back() {
 }
 
 #[test]
+fn a_transaction_that_is_taken_back_takes_what_comes_in_pieces_with_it() {
+    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
+    pair.connect();
+    let multi = pair.send("MULTI");
+    pair.client.begin(pair.now, &["SET", "k"], 30, SendOptions::default()).unwrap();
+    pair.client.discard_from(pair.tickets[multi]);
+    assert_eq!((pair.client.queued_bytes(), pair.client.unfinished()), (0, None));
+    // It would be read as a command.
+    assert_eq!(pair.client.append(b"*1\r\n$8\r\nFLUSHALL\r\n"), 0);
+    pair.send("PING");
+    assert_eq!(pair.take(), ["#1 +\"PONG\""]);
+}
+
+#[test]
+fn what_was_not_to_be_answered_is_not_forgotten_with_a_transaction_that_is_taken_back() {
+    let refusal = b"-NOPERM this user has no permissions to run the 'client|reply' command\r\n";
+    let server = Server::resp2().answer("CLIENT REPLY SKIP", refusal).answer("GET a", b"$1\r\na\r\n");
+    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), server);
+    pair.connect();
+    pair.send("CLIENT REPLY SKIP");
+    pair.send("GET a");
+    let multi = pair.send("MULTI");
+    pair.send("INCR b");
+    pair.client.discard_from(pair.tickets[multi]);
+    pair.send("PING");
+    // The replies are shifted by two.
+    assert_eq!(pair.take(), ["#4 Disconnected, maybe executed", "closed OutOfStep Ready"]);
+}
+
+#[test]
+fn what_comes_in_pieces_is_not_answered_before_its_end() {
+    for reply in [&b"+OK\r\n"[..], b"$5\r\nwrong\r\n"] {
+        let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
+        pair.connect();
+        pair.client.begin(pair.now, &["SET", "k"], 30, SendOptions::default().streamed()).unwrap();
+        pair.server.say(reply);
+        assert_eq!(pair.take(), ["#? Disconnected, not executed", "closed OutOfStep Ready"]);
+    }
+}
+
+#[test]
 fn a_pipeline_whose_first_command_is_answered_is_given_up_all_the_same() {
     let mut pair = Pair::new(
         Config::default().protocol(Protocol::Resp2).no_library(),

@@ -337,8 +337,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         let ticket = self.in_flight.front_ticket();
         let front = self.in_flight.front().filter(|slot| self.was_handed_out(slot.start)).copied();
-        let answers = !PIECES || self.link.unfinished.is_none() || self.in_flight.len() > 1;
-        let Some(slot) = front.filter(|_| answers) else {
+        let Some(slot) = front.filter(|_| self.is_whole()) else {
             // It answers nothing, or what was not even asked yet.
             self.die(Death::OutOfStep);
             return None;
@@ -492,6 +491,12 @@ impl<P: Parser> Connection<'_, P> {
             && !(MODES && (slot.queued || !matches!(slot.verb, Verb::Ordinary | Verb::Ping)))
             && self.link.phase == Phase::Ready
             && self.was_handed_out(slot.start)
+            && self.is_whole()
+    }
+
+    /// Whether the oldest command was sent whole, and is not one that comes in pieces.
+    fn is_whole(&self) -> bool {
+        !PIECES || self.link.unfinished.is_none() || self.in_flight.len() > 1
     }
 
     /// MULTI was refused: what was meant to be queued is run one by one, and its EXEC will be an error.

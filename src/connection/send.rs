@@ -125,7 +125,8 @@ impl<P: Parser> Connection<'_, P> {
         }
         let length = self.transmit.len() - before;
         let room = self.room_before_the_wrap();
-        let needed = length.saturating_add(open.unwrap_or(0));
+        // Behind what comes in pieces there is a line end.
+        let needed = length.saturating_add(open.map_or(0, |open| open.saturating_add(2)));
         if needed > room {
             return Err(SendError::Capacity(Capacity::Transmit { needed, available: room }));
         }
@@ -315,6 +316,9 @@ impl<P: Parser> Connection<'_, P> {
         self.transmit.truncate(self.transmit.len().saturating_sub(removed));
         self.queued = multi.start;
         self.link.mode = Mode::Ready;
+        // What was to come in pieces is gone with it, and what CLIENT REPLY keeps from being answered still stands before.
+        self.link.unfinished = None;
+        self.link.silent |= multi.behind_silence;
     }
 
     /// Whether a reply to the command is still to come and somebody waits for it.
@@ -458,6 +462,9 @@ mod tests {
         redis.queued += much;
         redis.handed_out += much;
         let full = redis.send(now, &["GET", "kk"]).unwrap_err();
+        assert_eq!(full, SendError::Capacity(Capacity::Transmit { needed: 21, available: 20 }));
+        // The line end of what comes in pieces counts, too.
+        let full = redis.begin(now, &["GET"], 2, SendOptions::default()).unwrap_err();
         assert_eq!(full, SendError::Capacity(Capacity::Transmit { needed: 21, available: 20 }));
         redis.send(now, &["PING"]).unwrap();
         assert!(redis.was_handed_out(redis.in_flight.front().unwrap().start));

@@ -447,7 +447,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
 
     /// Makes sure that there is a stream, and that it is known what went over it.
     fn still_connected(&mut self) -> Result<(), Error> {
-        if self.mid_io {
+        if self.mid_io || self.session.is_half_way() {
             self.disconnect();
         }
         if self.stream.is_some() { Ok(()) } else { Err(Error::new(ErrorKind::Disconnected(None))) }

@@ -156,7 +156,10 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
                 None => within(&mut self.clock, due, stream.flush()).await.map(|done| done.map(|()| 0)),
             };
             let flushed = bytes.is_none();
-            let Some(result) = result else { return false };
+            let Some(result) = result else {
+                self.count_as_written();
+                return false;
+            };
             self.mid_io = false;
             match result {
                 Ok(_) if flushed => self.unflushed = false,
@@ -200,11 +203,19 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
     /// The stream has ended, with what it said, or it is not known what went over it. False.
     fn broken(&mut self, kind: Option<embedded_io::ErrorKind>) -> bool {
         if self.mid_io {
+            self.count_as_written();
             self.session.engine.close();
         } else {
             self.session.broken(kind);
         }
         false
+    }
+
+    /// A write was given up, and nobody knows what went over the stream: all of it may be executed.
+    fn count_as_written(&mut self) {
+        if self.mid_io {
+            self.session.engine.transmitted(usize::MAX);
+        }
     }
 
     /// Gives the stream back.

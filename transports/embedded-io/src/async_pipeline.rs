@@ -7,7 +7,6 @@ use redwire::resp::Parser;
 
 use crate::batch::{Batch, Collector, Lent, State, unwatch};
 use crate::replies::FromReplies;
-use crate::session::Wanted;
 use crate::{AsyncClient, AsyncConnector, Call, Clock, Error, ErrorKind};
 
 impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
@@ -164,7 +163,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         let mut collector = batch.close::<P, T>(&mut self.session, now)?;
         let mut due = Due { client: self, collector: &mut collector, done: false };
         while !due.collector.is_complete() {
-            match due.client.wait(Wanted::AnyAnswer, None).await {
+            match due.client.wait(due.collector.wanted(), None).await {
                 Ok(_) => due.collector.take(&due.client.session),
                 // It was skipped; the others follow.
                 Err(error) if matches!(error.kind, ErrorKind::TooLarge(_)) => due.collector.skip(error),

@@ -6,7 +6,7 @@ use redwire::resp::{ArgumentWriter, Frame, Parser};
 use redwire::time::Instant;
 
 use crate::replies::FromReplies;
-use crate::session::Session;
+use crate::session::{Session, Wanted};
 use crate::{Error, ErrorKind};
 
 /// Commands in the transmit buffer of which nothing has been written.
@@ -157,6 +157,11 @@ impl<T: FromReplies> Collector<T> {
         self.seen >= self.expected
     }
 
+    /// The answer that comes next. Before the first there may be others, to commands whose futures were forgotten.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted::AnyAnswer(self.first.filter(|_| self.seen == 0))
+    }
+
     /// Takes the answer that the session has found.
     pub(crate) fn take<P>(&mut self, session: &Session<'_, P>)
     where
@@ -223,7 +228,8 @@ impl<T: FromReplies> Collector<T> {
         // What still waits for its reply was written, or is part of a transaction and will be.
         let pending = session.engine.in_flight() > 0;
         let executed = match self.exec {
-            Some(_) => pending || session.last_maybe_executed(),
+            // Nothing of a transaction is taken back because its time has passed.
+            Some(_) => pending || session.last_maybe_executed() || error.kind == ErrorKind::TimedOut,
             None => pending || self.seen > 0 || error.maybe_executed,
         };
         error.executed(executed)

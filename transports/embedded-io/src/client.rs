@@ -465,6 +465,9 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Makes sure that there is a connection. One that has ended while nobody looked is found out before anything is sent.
     #[inline(never)]
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
+        if self.session.is_half_way() {
+            self.disconnect();
+        }
         let over = self.take(Wanted::Nothing).or_else(|| self.catch_up(Wanted::Nothing));
         match over {
             _ if !self.pinned => self.connect(),

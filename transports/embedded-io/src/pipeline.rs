@@ -7,7 +7,6 @@ use redwire::resp::Parser;
 
 use crate::batch::{Batch, Lent, State};
 use crate::replies::FromReplies;
-use crate::session::Wanted;
 use crate::{Client, Clock, Connector, Error, ErrorKind};
 
 impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
@@ -78,7 +77,6 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     ) -> Result<T, Error> {
         loop {
             let watch = command::watch(Lent(&keys));
-            self.pinned = false;
             let begun = if keys.count() > 0 { self.execute(watch) } else { self.prepare() };
             // Whether or not the keys are watched, nothing of the transaction is executed.
             begun.map_err(|error: Error| error.executed(false))?;
@@ -86,9 +84,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             self.pinned = true;
             let mut transaction = Transaction { client: self, batch: Batch::default(), state: State::Open };
             let result = body(&mut transaction);
-            let result = transaction.finish(result);
-            self.pinned = false;
-            match result {
+            match transaction.finish(result) {
                 Err(Error { kind: ErrorKind::Conflict, maybe_executed: false, .. }) => {}
                 result => return result,
             }
@@ -121,7 +117,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         let now = self.now();
         let mut collector = batch.close::<P, T>(&mut self.session, now)?;
         while !collector.is_complete() {
-            match self.wait(Wanted::AnyAnswer) {
+            match self.wait(collector.wanted()) {
                 Ok(_) => collector.take(&self.session),
                 // It was skipped; the others follow.
                 Err(error) if matches!(error.kind, ErrorKind::TooLarge(_)) => collector.skip(error),
@@ -230,6 +226,13 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
             self.client.disconnect();
         }
         result.map_err(|error| self.state.behind(error))
+    }
+}
+
+impl<C: Connector, K: Clock, P: Parser> Drop for Transaction<'_, '_, C, K, P> {
+    /// Also when the closure panics.
+    fn drop(&mut self) {
+        self.client.pinned = false;
     }
 }
 

@@ -34,8 +34,8 @@ pub(crate) enum Wanted {
     Connected,
     /// What answers this command, or a piece of it.
     Answer(Ticket),
-    /// What answers the oldest command.
-    AnyAnswer,
+    /// What answers the oldest command, or, where older ones may be left that nobody waits for, this one.
+    AnyAnswer(Option<Ticket>),
     Message,
 }
 
@@ -86,7 +86,7 @@ impl<'b, P: Parser> Session<'b, P> {
             let Some(event) = self.engine.last_event() else { break };
             let answers = |ticket: Ticket| match wanted {
                 Wanted::Answer(expected) => ticket == expected,
-                Wanted::AnyAnswer => true,
+                Wanted::AnyAnswer(first) => first.is_none_or(|first| ticket == first),
                 _ => false,
             };
             let found = match event {
@@ -108,7 +108,9 @@ impl<'b, P: Parser> Session<'b, P> {
                     }
                     false
                 }
-                Event::Failed { ticket, failure } if answers(ticket) => {
+                Event::Failed { ticket, failure }
+                    if answers(ticket) || matches!(wanted, Wanted::AnyAnswer(_)) =>
+                {
                     if DEADLINES && failure.reason == FailureReason::TimedOut {
                         return Some(Err(Error::failed(failure)));
                     }
@@ -185,6 +187,11 @@ impl<'b, P: Parser> Session<'b, P> {
         }
         self.engine.close();
         Err(Error::new(ErrorKind::NoReply))
+    }
+
+    /// Whether an upload or a transaction was begun, and forgotten without being dropped: nothing can be sent behind it.
+    pub(crate) fn is_half_way(&self) -> bool {
+        self.engine.unfinished().is_some() || self.engine.mode() == Mode::Transaction
     }
 
     /// A message that has waited, or that messages were lost. None: the next one is still to come.

@@ -34,7 +34,7 @@ fn dropped<const SAFE: bool>(call: impl AsyncFn(&mut Redis<SAFE>)) -> Seen {
         for piece in [1, 7, 1000] {
             for stalled in [false, true] {
                 let mut polls = 0;
-                while !cut(&call, protocol, piece, stalled, polls, &seen) {
+                while !cut(&call, protocol, piece, stalled, polls, &seen, false) {
                     polls += 1;
                 }
                 assert!(polls > 1, "it was done at once");
@@ -52,12 +52,20 @@ fn cut<const SAFE: bool>(
     stalled: bool,
     polls: usize,
     seen: &RefCell<Seen>,
+    forget: bool,
 ) -> bool {
     let link = Link::<SAFE>::new(server(protocol), piece);
     let mut redis = link.client(protocol);
     done(redis.connect()).unwrap();
     link.0.borrow_mut().server.stalled = stalled;
-    let ended = polled(polls, call(&mut redis)).is_some();
+    let ended = if forget {
+        let mut call = Box::pin(call(&mut redis));
+        let ended = polled(polls, call.as_mut()).is_some();
+        std::mem::forget(call);
+        ended
+    } else {
+        polled(polls, call(&mut redis)).is_some()
+    };
     {
         let mut world = link.0.borrow_mut();
         world.server.resume();
@@ -429,4 +437,43 @@ fn what_was_written_is_flushed() {
     assert!(written.is_some());
     done(redis.execute(ping())).unwrap();
     assert!(!link.0.borrow().unflushed);
+}
+
+/// Nothing is run when a future is forgotten, and nobody is told.
+#[test]
+fn a_call_that_is_forgotten() {
+    fn forgotten<const SAFE: bool>(call: impl AsyncFn(&mut Redis<SAFE>)) {
+        let seen = RefCell::new(Seen::default());
+        for piece in [1, 7, 1000] {
+            for stalled in [false, true] {
+                let mut polls = 0;
+                while !cut(&call, Protocol::Resp3, piece, stalled, polls, &seen, true) {
+                    polls += 1;
+                }
+            }
+        }
+        assert!(seen.into_inner().dead > 0 || SAFE);
+    }
+    macro_rules! both {
+        ($call:expr) => {
+            forgotten::<true>($call);
+            forgotten::<false>($call);
+        };
+    }
+    both!(async |redis| {
+        let _: heapless::String<16> = redis.execute(get("b")).await.unwrap();
+    });
+    both!(async |redis| {
+        let _: [heapless::String<16>; 2] = redis.pipeline().get("b").get("a").execute().await.unwrap();
+    });
+    both!(async |redis| redis.atomic().get("b").get("a").execute::<()>().await.unwrap());
+    both!(async |redis| {
+        let mut upload = redis.upload(cmd("SET").arg("big"), 600).await.unwrap();
+        upload.append(&[b'x'; 600]).await.unwrap();
+        upload.finish::<()>().await.unwrap();
+    });
+    both!(async |redis| {
+        let mut download = redis.download(get("long")).await.unwrap().unwrap();
+        while download.next().await.unwrap().is_some() {}
+    });
 }

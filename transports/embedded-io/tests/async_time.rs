@@ -91,6 +91,58 @@ fn a_deadline_ends_the_connection_of_a_stream_that_must_not_be_given_up() {
     assert_eq!(link.0.borrow().connections, 2);
 }
 
+/// Polls a future until its stream has taken bytes and not said so, and lets its time pass there.
+fn passes_on_the_way<F: Future>(link: &Link<false>, clock: &TestClock, future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    link.0.borrow_mut().hesitant = true;
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    link.0.borrow_mut().blocked = true;
+    clock.advance(SECOND);
+    match future.poll(&mut context) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("its time has passed"),
+    }
+}
+
+#[test]
+fn what_a_stream_may_have_written_may_have_been_executed() {
+    for way in 0..4 {
+        let (link, clock, mut redis) = connected::<false>(config());
+        let error = match way {
+            0 => passes_on_the_way(&link, &clock, redis.execute(set("b", 2))).unwrap_err(),
+            1 => {
+                let mut pipeline = redis.pipeline();
+                let both = pipeline.set("b", 1).set("b", 2).execute::<()>();
+                passes_on_the_way(&link, &clock, both).unwrap_err()
+            }
+            2 => {
+                let mut pipeline = redis.atomic();
+                let both = pipeline.set("b", 1).set("b", 2).execute::<()>();
+                passes_on_the_way(&link, &clock, both).unwrap_err()
+            }
+            _ => {
+                use embedded_io_async::Write;
+                let mut upload = done(redis.upload(cmd("SET").arg("b"), 1)).unwrap();
+                done(upload.append(b"2")).unwrap();
+                link.0.borrow_mut().hesitant = true;
+                assert!(polled(1, upload.flush()).is_none());
+                done(upload.finish::<()>()).unwrap_err()
+            }
+        };
+        assert_eq!(link.0.borrow().server.values["b"], "2");
+        assert!(error.maybe_executed, "{way}: {error}");
+        assert!(!redis.is_connected());
+    }
+    // A transaction that was written, and whose replies do not come in time.
+    let (link, clock, mut redis) = connected::<false>(config());
+    link.0.borrow_mut().server.stalled = true;
+    let (_, result) = passes(&clock, redis.atomic().set("b", 1).execute::<()>());
+    let error = result.unwrap_err();
+    assert_eq!((error.kind, error.maybe_executed), (ErrorKind::TimedOut, true));
+    assert!(!redis.is_connected());
+}
+
 #[test]
 fn a_server_that_does_not_greet() {
     fn silent<const SAFE: bool>() {

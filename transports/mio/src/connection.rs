@@ -192,7 +192,7 @@ impl<C: Connector> Connection<C> {
         if needed > available {
             return Err(SendError::Capacity(Capacity::Transmit { needed, available }));
         }
-        self.send(now, &["MULTI"])?;
+        let multi = self.send(now, &["MULTI"])?;
         let queue = |redis: &mut Self| {
             for Encoded(command) in transaction.commands() {
                 redis.send(now, &Encoded(command))?;
@@ -200,10 +200,8 @@ impl<C: Connector> Connection<C> {
             redis.send(now, &["EXEC"])
         };
         queue(self).inspect_err(|_| {
-            // No byte of it has been written so far; what is queued has to end without being executed.
-            if self.send(now, &["DISCARD"]).is_err() {
-                self.engine.close();
-            }
+            // No byte of it has been written so far: it is taken back.
+            self.engine.discard_from(multi);
         })
     }
 
@@ -212,8 +210,8 @@ impl<C: Connector> Connection<C> {
     /// here. A call that is sent again runs behind commands that were sent after it, and with the timeout of a new command.
     ///
     /// In a transaction that was begun by hand the whole script is sent at once, since what EXEC has run cannot be run
-    /// again. A call that cannot be sent again, because the queue is full or a transaction has been begun, is answered
-    /// with the server's `NOSCRIPT`: it was not executed.
+    /// again. A call that cannot be sent again, because the queue is full, a transaction has been begun, or CLIENT REPLY
+    /// keeps it from being answered, is answered with the server's `NOSCRIPT`: it was not executed.
     ///
     /// ```
     /// # use redwire_mio::{Connection, Script, redwire::connection::SendError};
@@ -452,7 +450,7 @@ impl<C: Connector> Connection<C> {
         let Some(call) = self.calls.take(ticket) else { return true };
         if let Some(whole) = call.whole
             && unknown
-            && self.engine.mode() != Mode::Transaction
+            && self.engine.mode() == Mode::Ready
             && let Ok(ticket) = self.send(now, &whole)
         {
             self.calls.push(Call { ticket, original: call.original, whole: None });
@@ -622,7 +620,7 @@ impl<C: Connector> Connection<C> {
 /// Streams are registered for all there is: with edges, what nobody waits for costs nothing.
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// MULTI and EXEC, or DISCARD in its place.
+/// MULTI and EXEC.
 const TRANSACTION_OVERHEAD: usize = 64;
 
 /// Whether an error says no more than that it has to be tried again.

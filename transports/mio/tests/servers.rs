@@ -15,7 +15,8 @@ use redwire::command::{
     Patience, cmd, echo, evalsha, exec, get, incr, multi, psubscribe, set, subscribe, unsubscribe, watch,
 };
 use redwire::connection::{
-    Capacity, CloseReason, Config, Event, Failure, FailureReason, Misuse, SendError, SubscriptionKind, Ticket,
+    Capacity, CloseReason, Config, Event, Failure, FailureReason, Misuse, Mode, SendError, SubscriptionKind,
+    Ticket,
 };
 use redwire::reply::{FromReply, Value};
 use redwire::resp::{Frame, Protocol};
@@ -263,6 +264,28 @@ fn a_transaction_is_sent_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_transaction_that_finds_no_room_changes_nothing() {
+    let server = Server::start();
+    let mut refused = 0;
+    for length in (0..600).step_by(5) {
+        // Before the connection is there, room for the greeting is kept.
+        let mut it = Loop::new(tcp(&server), Config::default(), quick().queue_limit(600));
+        let ticket = it.send(&["PING"]);
+        let queued = it.redis.engine().queued_bytes();
+        let mut transaction = Transaction::new();
+        transaction.incr("refused").set("filler", "x".repeat(length));
+        if it.redis.transaction(Instant::now(), &transaction).is_ok() {
+            continue;
+        }
+        refused += 1;
+        assert_eq!((it.redis.engine().queued_bytes(), it.redis.engine().mode()), (queued, Mode::Ready));
+        assert_eq!(it.reply::<String>(ticket), "PONG", "{length}");
+        assert!(!it.run::<bool>(&["EXISTS", "refused"]));
+    }
+    assert!(refused > 0);
+}
+
+#[test]
 fn a_script_survives_script_flush() {
     let multiply = Script::new("return redis.call('GET', KEYS[1]) * ARGV[1]");
     let fails = Script::new("return redis.error_reply('NOSCRIPT of its own')");
@@ -311,6 +334,20 @@ fn a_script_survives_script_flush() {
         assert_eq!(it.run::<String>(&echo("after")), "after");
         assert!(!it.taken.replies.contains_key(&given_up));
     });
+}
+
+#[test]
+fn a_script_is_not_sent_again_where_it_would_not_be_answered() {
+    for how in ["SKIP", "OFF"] {
+        let server = Server::start();
+        let mut it = Loop::new(tcp(&server), Config::default(), quick());
+        it.until("the connection", |it| it.redis.engine().is_ready());
+        let ticket = it.redis.call(Instant::now(), &Script::new("return 1"), (), ()).unwrap();
+        it.send(&["CLIENT", "REPLY", how]);
+        it.until("a reply", |it| it.taken.replies.contains_key(&ticket));
+        assert!(it.taken.replies[&ticket].starts_with(b"-NOSCRIPT"));
+        assert_ne!(it.redis.engine().mode(), Mode::Ready);
+    }
 }
 
 #[test]

@@ -263,3 +263,53 @@ fn a_pipeline_that_is_given_up_half_way_leaves_no_reply_behind() {
         },
     );
 }
+
+#[test]
+fn what_is_forgotten_gives_its_replies_to_nobody() {
+    for deadlines in [false, true] {
+        let world = World::new();
+        world.set("a", "first");
+        world.set("b", "second");
+        let mut memory = StaticBuffers::<256, 300, 3>::new();
+        let mut redis = world.client(Config::default(), memory.memory());
+        if deadlines {
+            redis = redis.with_deadlines();
+        }
+        let mut pipeline = redis.pipeline();
+        pipeline.get("a");
+        std::mem::forget(pipeline);
+        let (b,): (heapless::String<8>,) = redis.pipeline().get("b").execute().unwrap();
+        assert_eq!(b, "second");
+        assert_eq!(world.streams(), (1, 0));
+        // Behind half a value, or half a transaction, nothing can be sent.
+        let mut upload = redis.upload(cmd("SET").arg("a"), 10).unwrap();
+        upload.append(b"12345").unwrap();
+        std::mem::forget(upload);
+        in_step(&world, &mut redis);
+        assert_eq!(world.streams(), (2, 1));
+        let mut atomic = redis.atomic();
+        atomic.set("a", "wrong");
+        std::mem::forget(atomic);
+        redis.pipeline().get("a").execute::<()>().unwrap();
+        assert_eq!(redis.get::<&str>("a").unwrap(), "first");
+        assert_eq!(world.streams(), (3, 2));
+    }
+}
+
+#[test]
+fn a_transaction_whose_closure_panics_is_not_executed() {
+    let world = World::new();
+    world.set("a", "first");
+    let mut memory = Memory::sized();
+    let mut redis = world.client(Config::default(), memory.memory());
+    let panics = std::panic::AssertUnwindSafe(|| {
+        redis.transaction(["a"], |tx| -> Result<(), Error> {
+            tx.multi().set("a", "wrong");
+            panic!("as the test wants");
+        })
+    });
+    assert!(std::panic::catch_unwind(panics).is_err());
+    assert_eq!(redis.get::<&str>("a").unwrap(), "first");
+    in_step(&world, &mut redis);
+    assert_eq!(world.count("MULTI"), 0);
+}
