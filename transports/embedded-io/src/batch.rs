@@ -159,7 +159,7 @@ impl<T: FromReplies> Collector<T> {
 
     /// The answer that comes next. Before the first there may be others, to commands whose futures were forgotten.
     pub(crate) fn wanted(&self) -> Wanted {
-        Wanted::AnyAnswer(self.first.filter(|_| self.seen == 0))
+        self.first.filter(|_| self.seen == 0).map_or(Wanted::AnyAnswer, Wanted::Answer)
     }
 
     /// Takes the answer that the session has found.

@@ -34,8 +34,8 @@ pub(crate) enum Wanted {
     Connected,
     /// What answers this command, or a piece of it.
     Answer(Ticket),
-    /// What answers the oldest command, or, where older ones may be left that nobody waits for, this one.
-    AnyAnswer(Option<Ticket>),
+    /// What answers the oldest command.
+    AnyAnswer,
     Message,
 }
 
@@ -86,7 +86,7 @@ impl<'b, P: Parser> Session<'b, P> {
             let Some(event) = self.engine.last_event() else { break };
             let answers = |ticket: Ticket| match wanted {
                 Wanted::Answer(expected) => ticket == expected,
-                Wanted::AnyAnswer(first) => first.is_none_or(|first| ticket == first),
+                Wanted::AnyAnswer => true,
                 _ => false,
             };
             let found = match event {
@@ -108,14 +108,13 @@ impl<'b, P: Parser> Session<'b, P> {
                     }
                     false
                 }
-                Event::Failed { ticket, failure }
-                    if answers(ticket) || matches!(wanted, Wanted::AnyAnswer(_)) =>
-                {
-                    if DEADLINES && failure.reason == FailureReason::TimedOut {
+                Event::Failed { ticket, failure } => {
+                    let due = answers(ticket);
+                    if DEADLINES && due && failure.reason == FailureReason::TimedOut {
                         return Some(Err(Error::failed(failure)));
                     }
                     // Why it is over, the event behind these says.
-                    self.maybe_executed |= failure.maybe_executed;
+                    self.maybe_executed |= due && failure.maybe_executed;
                     self.last_maybe_executed = failure.maybe_executed;
                     false
                 }

@@ -21,5 +21,5 @@ fn main() -> ! {
     let line = Line::new(Uart::new(UartNumber::Zero));
     let config = Config::default().no_library();
     let redis = CLIENT.write(Client::with_parser(line, config, MEMORY.memory(), NoClock, parser));
-    redwire_firmware::exit(conversation::commands(redis) == Ok(true));
+    redwire_firmware::exit(matches!(conversation::commands(redis), Ok(true)));
 }

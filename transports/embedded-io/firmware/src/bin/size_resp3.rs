@@ -18,5 +18,5 @@ fn main() -> ! {
     redwire_firmware::begin();
     let line = Line::new(Uart::new(UartNumber::Zero));
     let redis = CLIENT.write(Client::new(line, Config::default().no_library(), MEMORY.memory(), NoClock));
-    redwire_firmware::exit(conversation::commands(redis) == Ok(true));
+    redwire_firmware::exit(matches!(conversation::commands(redis), Ok(true)));
 }
