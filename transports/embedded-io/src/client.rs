@@ -11,6 +11,9 @@ use redwire::time::{Duration, Instant};
 use crate::session::{Session, Wanted};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
 
+/// How often something is read at most when the moment to wait for has passed.
+const LATE_READS: u16 = 1024;
+
 /// Says without waiting whether a stream has something to be read.
 type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
 
@@ -469,12 +472,17 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Waits for an event until a moment; false if it has not come by then.
     #[inline(never)]
     pub(crate) fn wait(&mut self, wanted: Wanted, until: Option<Instant>) -> Result<bool, Error> {
-        let mut passed = false;
+        let (mut passed, mut late) = (false, 0u16);
         loop {
             match self.take(wanted) {
                 Some(found) => return found.map(|()| true),
                 None if passed => return Ok(false),
-                None => passed = self.turn(until),
+                None => self.turn(until),
+            }
+            if K::TICKS && until.is_some_and(|until| until <= self.clock.now()) {
+                // What is there by then counts; a server that never stops talking does not.
+                late += 1;
+                passed = late >= LATE_READS || self.readable() != Some(true);
             }
         }
     }
@@ -488,12 +496,11 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         found
     }
 
-    /// Writes what is to be written, then reads once. True if the moment has passed, and nothing more is known to be there.
-    fn turn(&mut self, until: Option<Instant>) -> bool {
+    /// Writes what is to be written, then reads once.
+    fn turn(&mut self, until: Option<Instant>) {
         if self.flush() && self.wait_for_input(until) {
             self.read();
         }
-        K::TICKS && until.is_some_and(|until| until <= self.clock.now()) && self.readable() != Some(true)
     }
 
     /// With deadlines: waits until there is something to be read. False if a deadline or the moment has passed first.
