@@ -5,7 +5,7 @@ use super::in_flight::{NEVER, Slot};
 use super::transitions::{Answer, Next, Verb, classify, rule};
 use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
 use crate::command::{Command, Patience};
-use crate::parts::{DEADLINES, MODES, PIECES, SESSION, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, MODES, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
 use crate::reply::parse_magnitude;
 use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
 use crate::storage::move_within;
@@ -90,6 +90,12 @@ impl<P: Parser> Connection<'_, P> {
             self.transmit.truncate(before);
         }
         sent
+    }
+
+    /// When a command that is sent now has to be answered, by its patience and the configuration. None without a timeout.
+    pub fn deadline_of(&self, now: Instant, patience: Patience) -> Option<Instant> {
+        let deadline = if DEADLINES { self.deadline(now, patience, SendOptions::default()) } else { NEVER };
+        (deadline < NEVER).then_some(deadline)
     }
 
     /// When the caller's patience with a command ends that is sent now.
@@ -207,7 +213,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         let protocol =
             if self.link.phase == Phase::Ready { self.link.protocol } else { self.config.protocol };
-        let resp3 = protocol == Protocol::Resp3;
+        let resp3 = RESP3 && protocol == Protocol::Resp3;
         self.link.mode =
             if self.subscriptions.total() > 0 && !resp3 { Mode::Subscribed } else { Mode::Ready };
     }

@@ -404,10 +404,11 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         T: Command + ?Sized,
     {
         self.prepare()?;
+        let mut since = None;
         let ticket = loop {
             match self.send(command, options) {
                 Ok(ticket) => break ticket,
-                Err(error) => self.make_room(error).await?,
+                Err(error) => self.make_room(error, command.patience(), &mut since).await?,
             }
         };
         self.admitted(ticket).await

@@ -8,12 +8,13 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use embedded_io_async::{Error as _, Read, ReadReady, Write};
+use redwire::command::Patience;
 use redwire::connection::{Capacity, SendError, TimeoutReason};
 use redwire::resp::Parser;
 use redwire::time::Instant;
 
 use crate::session::Wanted;
-use crate::{AsyncClient, AsyncConnector, Clock, Error};
+use crate::{AsyncClient, AsyncConnector, Clock, Error, ErrorKind};
 
 /// How often something is read at once without waiting, before other tasks have their turn.
 const READS_AT_ONCE: usize = 64;
@@ -87,18 +88,28 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
     }
 
     /// A command found no room: writes what waits to be written, or waits for the replies that are due, which nobody waits
-    /// for, if that helps.
+    /// for, if that helps; for as long as the command itself may take.
     ///
     /// # Errors
     /// It does not help, or the connection is over.
-    pub(crate) async fn make_room(&mut self, error: SendError) -> Result<(), Error> {
+    pub(crate) async fn make_room(
+        &mut self,
+        error: SendError,
+        patience: Patience,
+        since: &mut Option<Instant>,
+    ) -> Result<(), Error> {
         let SendError::Capacity(capacity) = error else { return Err(error.into()) };
+        let now = self.clock.now();
+        let until = self.session.engine.deadline_of(*since.get_or_insert(now), patience);
+        if until.is_some_and(|until| until <= now) {
+            return Err(Error::new(ErrorKind::TimedOut));
+        }
         match capacity {
             Capacity::Transmit { .. } if self.session.engine.poll_transmit().is_some() => {
                 self.flush().await;
             }
             Capacity::InFlight if self.session.engine.in_flight() > 0 => {
-                self.turn(None).await;
+                self.turn(until).await;
             }
             _ => return Err(error.into()),
         }

@@ -83,11 +83,12 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         length: usize,
     ) -> Result<AsyncUpload<'_, 'b, C, K, P>, Error> {
         self.prepare()?;
+        let mut since = None;
         let ticket = loop {
             let now = self.now();
             match self.session.engine.begin(now, &command, length, SendOptions::default()) {
                 Ok(ticket) => break ticket,
-                Err(error) => self.make_room(error).await?,
+                Err(error) => self.make_room(error, command.patience(), &mut since).await?,
             }
         };
         Ok(AsyncUpload { client: self, ticket, failed: false })

@@ -3,6 +3,7 @@
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open, Patience};
 use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
+use redwire::parts::DEADLINES;
 use redwire::reply::FromReply;
 use redwire::resp::{ArgumentWriter, Frame, Parser, Scanner};
 use redwire::script::Script;
@@ -10,6 +11,9 @@ use redwire::time::{Duration, Instant};
 
 use crate::session::{Session, Wanted, echoes};
 use crate::{Clock, Connector, Error, ErrorKind, Memory};
+
+/// How often something is read at most when the moment to wait for has passed.
+const LATE_READS: u16 = 1024;
 
 /// A command of which no more is known than what it writes: code that takes it is there once for all commands.
 struct Erased<'c> {
@@ -453,11 +457,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     where
         T: Command + ?Sized,
     {
+        let mut since = None;
         loop {
             let now = self.clock.now();
             match self.session.engine.send_with(now, command, options) {
                 Ok(ticket) => return Ok(ticket),
-                Err(error) => self.make_room(error)?,
+                Err(error) => self.make_room(error, command.patience(), &mut since)?,
             }
         }
     }
@@ -495,19 +500,32 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     /// A command found no room: writes what waits to be written, or waits for the replies that are due, which nobody waits
-    /// for, if that helps.
+    /// for, if that helps; for as long as the command itself may take.
     ///
     /// # Errors
     /// It does not help, or the connection is over.
     #[inline(never)]
-    pub(crate) fn make_room(&mut self, error: SendError) -> Result<(), Error> {
+    pub(crate) fn make_room(
+        &mut self,
+        error: SendError,
+        patience: Patience,
+        since: &mut Option<Instant>,
+    ) -> Result<(), Error> {
         let SendError::Capacity(capacity) = error else { return Err(error.into()) };
+        let mut until = None;
+        if DEADLINES && K::TICKS {
+            let now = self.clock.now();
+            until = self.session.engine.deadline_of(*since.get_or_insert(now), patience);
+            if until.is_some_and(|until| until <= now) {
+                return Err(Error::new(ErrorKind::TimedOut));
+            }
+        }
         match capacity {
             Capacity::Transmit { .. } if self.session.engine.poll_transmit().is_some() => {
                 self.flush();
             }
             Capacity::InFlight if self.session.engine.in_flight() > 0 => {
-                self.turn(None);
+                self.turn(until);
             }
             _ => return Err(error.into()),
         }
@@ -522,12 +540,17 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Waits for an event until a moment; false if it has not come by then.
     fn wait_until(&mut self, wanted: Wanted, until: Option<Instant>) -> Result<bool, Error> {
-        let mut passed = false;
+        let (mut passed, mut late) = (false, 0u16);
         loop {
             match self.take(wanted) {
                 Some(found) => return found.map(|()| true),
                 None if passed => return Ok(false),
-                None => passed = self.turn(until),
+                None => self.turn(until),
+            }
+            if K::TICKS && until.is_some_and(|until| until <= self.clock.now()) {
+                // What is there by then counts; a server that never stops talking does not.
+                late += 1;
+                passed = late >= LATE_READS || self.readable() != Some(true);
             }
         }
     }
@@ -541,12 +564,11 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         found
     }
 
-    /// Writes what is to be written, then reads once. True if the moment has passed, and nothing more is known to be there.
-    fn turn(&mut self, until: Option<Instant>) -> bool {
+    /// Writes what is to be written, then reads once.
+    fn turn(&mut self, until: Option<Instant>) {
         if self.flush() && self.wait_for_input(until) {
             self.read();
         }
-        K::TICKS && until.is_some_and(|until| until <= self.clock.now()) && self.readable() != Some(true)
     }
 
     /// With deadlines: waits until there is something to be read. False if a deadline or the moment has passed first.

@@ -76,11 +76,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         length: usize,
     ) -> Result<Upload<'_, 'b, C, K, P>, Error> {
         self.prepare()?;
+        let mut since = None;
         loop {
             let now = self.now();
             match self.session.engine.begin(now, &command, length, SendOptions::default()) {
                 Ok(ticket) => return Ok(Upload { client: self, ticket, failed: false }),
-                Err(error) => self.make_room(error)?,
+                Err(error) => self.make_room(error, command.patience(), &mut since)?,
             }
         }
     }

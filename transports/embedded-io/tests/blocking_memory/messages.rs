@@ -203,3 +203,50 @@ fn a_lost_subscriber_comes_back_with_all_its_names() {
         assert_eq!(redis.connection().subscriptions(SubscriptionKind::Channel), 2);
     }
 }
+
+/// A stream whose server never stops talking of what nobody asked for.
+struct Talkative(memory::Wire, World);
+
+impl embedded_io::ErrorType for Talkative {
+    type Error = Io;
+}
+
+impl embedded_io::Read for Talkative {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Io> {
+        if self.1.state().inbound.is_empty() {
+            self.1.state().micros += 1000;
+            assert!(self.1.millis() < 10_000, "it listens for ever");
+            self.1.say(b">2\r\n+x\r\n+y\r\n");
+        }
+        embedded_io::Read::read(&mut self.0, buffer)
+    }
+}
+
+impl embedded_io::ReadReady for Talkative {
+    fn read_ready(&mut self) -> Result<bool, Io> {
+        Ok(true)
+    }
+}
+
+impl embedded_io::Write for Talkative {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Io> {
+        embedded_io::Write::write(&mut self.0, bytes)
+    }
+
+    fn flush(&mut self) -> Result<(), Io> {
+        embedded_io::Write::flush(&mut self.0)
+    }
+}
+
+#[test]
+fn a_server_that_never_stops_talking_is_listened_to_as_long_as_was_said() {
+    let world = World::new();
+    let mut memory = Memory::sized();
+    let connect = || world.clone().connect().map(|wire| Talkative(wire, world.clone()));
+    let clock = memory::Time::of(&world);
+    let mut redis = Client::new(connect, Config::default(), memory.memory(), clock).with_deadlines();
+    redis.subscribe("news").unwrap();
+    let begin = world.millis();
+    assert_eq!(redis.get_message(Duration::from_millis(500)).unwrap(), None);
+    assert!(world.millis() - begin < 2000);
+}

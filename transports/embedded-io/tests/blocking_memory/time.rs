@@ -88,3 +88,19 @@ fn a_server_that_does_not_respond_is_given_up() {
         assert_eq!(redis.get_message(Duration::ZERO).unwrap().unwrap().payload, b"back");
     });
 }
+
+#[test]
+fn a_command_does_not_wait_for_room_longer_than_it_may_take() {
+    let world = World::new();
+    world.answer("GET slow", "");
+    let mut memory = StaticBuffers::<256, 300, 1>::new();
+    let config = Config::default().command_timeout(Duration::from_millis(100));
+    let mut redis = world.client(config, memory.memory()).with_deadlines();
+    assert_eq!(redis.get::<&str>("slow").unwrap_err().kind, ErrorKind::TimedOut);
+    // The server lives, and the only place for a command is taken by the one that is late.
+    world.say(b">2\r\n+x\r\n+y\r\n");
+    let begun = world.millis();
+    let error = redis.get::<Option<&str>>("step").unwrap_err();
+    assert_eq!((&error.kind, error.maybe_executed), (&ErrorKind::TimedOut, false));
+    assert!((100..=110).contains(&(world.millis() - begun)));
+}
