@@ -2,6 +2,7 @@
 
 use redwire::command::{self, Arguments, Command, Gives};
 use redwire::connection::{Config, Connection, Message, SendError, SendOptions, Ticket};
+use redwire::parts::PIECES;
 use redwire::reply::FromReply;
 use redwire::resp::{Parser, Scanner};
 use redwire::script::Script;
@@ -226,8 +227,11 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         self.session.reply()
     }
 
-    /// Hands a script to the server, in pieces if need be.
+    /// Hands a script to the server, in pieces if need be and can be.
     async fn load(&mut self, script: &Script<'_>) -> Result<(), Error> {
+        if !PIECES {
+            return self.execute(["SCRIPT", "LOAD", script.source()]).await;
+        }
         let source = script.source().as_bytes();
         let mut upload = self.upload(["SCRIPT", "LOAD"], source.len()).await?;
         upload.append(source).await?;

@@ -3,7 +3,7 @@
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open, Patience};
 use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
-use redwire::parts::DEADLINES;
+use redwire::parts::{DEADLINES, PIECES};
 use redwire::reply::FromReply;
 use redwire::resp::{ArgumentWriter, Frame, Parser, Scanner};
 use redwire::script::Script;
@@ -271,8 +271,11 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         self.session.reply()
     }
 
-    /// Hands a script to the server, in pieces if need be.
+    /// Hands a script to the server, in pieces if need be and can be.
     fn load(&mut self, script: &Script<'_>) -> Result<(), Error> {
+        if !PIECES {
+            return self.execute(["SCRIPT", "LOAD", script.source()]);
+        }
         let source = script.source().as_bytes();
         let mut upload = self.upload(["SCRIPT", "LOAD"], source.len())?;
         upload.append(source)?;
