@@ -50,10 +50,20 @@
 //!
 //! # Features
 //!
-//! - `subscriptions`, `session`, `deadlines`, `pieces`, `settings`, `resp3` (default): the parts of the engine of these
-//!   names; a program without them takes less flash.
-//! - `defmt`: public types implement `defmt::Format`, and the engine logs what it does.
-//! - `log`: the engine logs through `log`.
+//! | feature | brings | without it |
+//! |---|---|---|
+//! | `resp3` (default) | HELLO, and the types of RESP3 | the connection speaks RESP2 |
+//! | `subscriptions` (default) | SUBSCRIBE and its like, messages | [`Misuse::NotBuilt`](redwire::connection::Misuse::NotBuilt) |
+//! | `session` (default) | transactions, and AUTH, SELECT, RESET, QUIT, MONITOR, CLIENT REPLY | `Misuse::NotBuilt` |
+//! | `deadlines` (default) | the timeouts and the health check of `Config` | they are not looked at |
+//! | `pieces` (default) | [`Download`] and [`Upload`] | `Misuse::NotBuilt` |
+//! | `settings` (default) | name of the client, database and library in the handshake | name and database are refused with `Misuse::NotBuilt` |
+//! | `alloc` | replies that own their memory: `String`, `Vec` | `&str`, `&[u8]` and those of `heapless` |
+//! | `std` | hash maps and sets as well | |
+//! | `defmt` | public types implement `defmt::Format`, and the engine logs what it does | |
+//! | `log` | the engine logs through `log` | |
+//!
+//! What was not built is refused before a byte is written, and takes no flash.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
