@@ -2,7 +2,7 @@
 
 #[path = "../../std/tests/support/mod.rs"]
 mod server;
-#[path = "support/socket.rs"]
+#[path = "../examples/blocking/socket.rs"]
 mod socket;
 
 use std::time::Instant as Moment;
