@@ -88,7 +88,7 @@ fn the_end_of_the_server_is_the_end_of_the_loop() {
         }
         server.stop();
         let (_, error) = written(program.wait_with_output().unwrap(), false);
-        assert!(error.contains("the server closed the connection"), "{example}: {error}");
+        assert!(error.contains("the connection ended: Some("), "{example}: {error}");
     }
 }
 

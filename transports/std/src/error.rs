@@ -288,7 +288,7 @@ impl fmt::Display for Error {
                 })?;
             }
             ErrorKind::TimedOut => f.write_str("there was no reply in time")?,
-            ErrorKind::Disconnected(None) => f.write_str("the server closed the connection")?,
+            ErrorKind::Disconnected(None) => f.write_str("the connection ended")?,
             ErrorKind::Disconnected(Some(error)) => write!(f, "the connection was lost: {error}")?,
             ErrorKind::Connect(error) => {
                 write!(f, "cannot connect: {error}")?;
