@@ -124,7 +124,7 @@ impl<'a> Script<'a> {
         Script { source, digest: Digest::of(source.as_bytes()) }
     }
 
-    /// The source.
+    /// The source as it was given, which EVAL and SCRIPT LOAD send; the digest is made of these bytes.
     pub const fn source(&self) -> &'a str {
         self.source
     }

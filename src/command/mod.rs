@@ -170,6 +170,11 @@ pub struct Fixed<T>(PhantomData<fn() -> T>);
 pub struct Open(());
 
 /// Says which types a command's reply can be read as: one for [`Fixed`], any for [`Open`].
+#[diagnostic::on_unimplemented(
+    message = "the reply of this command cannot be read as `{R}`: it is `{Self}`",
+    label = "Redis fixes the type of this reply: ask for the one in `Fixed<..>`",
+    note = "a command made with `cmd(\"NAME\")` gives its reply as any type"
+)]
 pub trait Gives<R> {}
 
 impl<T> Gives<T> for Fixed<T> {}

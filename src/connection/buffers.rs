@@ -34,7 +34,7 @@ pub struct Buffers<'a> {
     pub receive: Buffer<'a>,
     /// Commands, until they are written. Up to [`Event::Connected`](super::Event::Connected) room for the greeting is
     /// kept free in it: about 220 bytes, or 100 with [`Config::no_library`](super::Config::no_library), and twice the
-    /// client name, and the credentials.
+    /// client name, and the credentials. Who sends nothing before that needs room for the greeting alone: 110 bytes, or 30.
     pub transmit: Buffer<'a>,
     /// One slot for each command that waits for its reply.
     pub in_flight: Storage<'a, Slot>,

@@ -301,7 +301,7 @@ pub enum CloseReason<'a> {
 impl fmt::Display for CloseReason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CloseReason::Disconnected => f.write_str("the server closed the connection"),
+            CloseReason::Disconnected => f.write_str("the connection ended"),
             CloseReason::Quit => f.write_str("the connection was ended by QUIT"),
             CloseReason::Closed => f.write_str("the connection was closed"),
             CloseReason::Protocol(error) => write!(f, "protocol error: {error}"),

@@ -88,7 +88,9 @@ use error::{count, mismatch};
 #[diagnostic::on_unimplemented(
     message = "a reply cannot be read as `{Self}`",
     label = "say which type the reply has: `let value: Option<String> = client.get(\"key\")?`",
-    note = "clients give owned types; `&str` and `&[u8]` can be read from an event's frame with `decode`",
+    note = "`String`, `Vec` and other types that own their memory need the feature `alloc` of redwire, hash maps `std`",
+    note = "`&str`, `&[u8]` and types of heapless need no feature; they are read where the reply is lent: from an event's frame, \
+            or by a client without an allocator",
     note = "implement `FromReply` for types of your own; most implementations are three lines"
 )]
 pub trait FromReply<'a>: Sized {

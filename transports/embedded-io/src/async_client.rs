@@ -148,7 +148,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         self.connector
     }
 
-    /// The connector.
+    /// The connector, to change where the next stream comes from. The stream in use stays as it is.
     pub fn connector(&mut self) -> &mut C {
         &mut self.connector
     }

@@ -30,7 +30,7 @@ impl<'b> From<Buffers<'b>> for Memory<'b> {
 /// | size | of what |
 /// |---|---|
 /// | `RECEIVE` | bytes of the largest reply that comes in one piece |
-/// | `TRANSMIT` | bytes of the commands that are sent together; at least 260 by default, or 140 with [`Config::no_library`](redwire::connection::Config::no_library) |
+/// | `TRANSMIT` | bytes of the commands that are sent together; at least 110 for the greeting, or 30 with [`Config::no_library`](redwire::connection::Config::no_library); a client name takes 40 and its length besides, a database 30, credentials 30 and their length |
 /// | `IN_FLIGHT` | commands that wait for their replies, at most 32 bytes each |
 /// | `SUBSCRIPTIONS` | bytes of the names of all channels and patterns, and 9 for each |
 /// | `MESSAGES` | bytes of messages that come while something else is waited for, and 7 for each |
@@ -86,7 +86,7 @@ impl<
     const MESSAGES: usize,
 > StaticBuffers<RECEIVE, TRANSMIT, IN_FLIGHT, SUBSCRIPTIONS, MESSAGES>
 {
-    /// Memory with all five sizes.
+    /// Memory with all five sizes: for a client that subscribes, which [`new`](StaticBuffers::new) leaves no room for.
     pub const fn sized() -> Self {
         StaticBuffers {
             receive: [0; RECEIVE],

@@ -186,7 +186,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         self.connector
     }
 
-    /// The connector.
+    /// The connector, to change where the next stream comes from. The stream in use stays as it is.
     pub fn connector(&mut self) -> &mut C {
         &mut self.connector
     }

@@ -6,6 +6,12 @@ use embedded_io::{Error, Read, Write};
 ///
 /// The client asks for a stream when it has none and something is to be sent. What a stream cannot say itself a connector
 /// can: bring a modem up, look a name up, pause before the next attempt.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not give streams to a blocking client",
+    label = "a closure that gives a `Result` with a stream, or a `Line`: `|| modem.open(\"redis.lan\", 6379)`",
+    note = "the stream has to be `embedded_io::Read` and `Write`, and the error an `embedded_io::Error`",
+    note = "those of std get there with `embedded_io_adapters::std::FromStd`"
+)]
 pub trait Connector {
     /// A stream to the server.
     type Stream: Read + Write;
@@ -45,6 +51,12 @@ where
 
 /// Gives the async client its streams. Any async closure that gives a `Result` with a stream is one, and so is a [`Line`];
 /// both for streams that may not be given up on the way, unless they are in a [`CancelSafe`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not give streams to an async client",
+    label = "an async closure that gives a `Result` with a stream, `CancelSafe` around one, or a `Line`",
+    note = "the stream has to be `embedded_io_async::Read` and `Write`, and the error an `embedded_io::Error`",
+    note = "those of tokio get there with `embedded_io_adapters::tokio_1::FromTokio`"
+)]
 #[allow(async_fn_in_trait, reason = "executors for devices run tasks that do not move between threads")]
 pub trait AsyncConnector {
     /// A stream to the server.

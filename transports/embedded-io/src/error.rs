@@ -7,8 +7,8 @@ use redwire::parts::DEADLINES;
 use redwire::reply::{DecodeError, Mismatch};
 use redwire::resp::{ErrorCode, ErrorReply, ProtocolError};
 
-/// How much of an error's text is kept, in bytes.
-pub const TEXT_CAPACITY: usize = 64;
+/// How much of an error's text is kept, in bytes: those that Redis gives for a wrong use of a command are shorter.
+pub const TEXT_CAPACITY: usize = 80;
 
 /// Why something could not be done, and whether the server may have done it all the same.
 ///
@@ -17,7 +17,7 @@ pub const TEXT_CAPACITY: usize = 64;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Error {
-    /// What happened.
+    /// What happened: match on this. [`maybe_executed`](Self::maybe_executed) tells the rest.
     pub kind: ErrorKind,
     /// Whether the server may have executed the command although there is no reply to it.
     pub maybe_executed: bool,
@@ -25,7 +25,8 @@ pub struct Error {
     pub position: Option<u16>,
 }
 
-/// What happened.
+/// What happened, named by who must act: the server, the network, the caller, or whoever gave the memory its size.
+/// After each of them the client can be used: where the connection was lost, over a new one.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

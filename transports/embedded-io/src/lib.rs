@@ -34,8 +34,9 @@
 //!   larger one is [skipped and reported](ErrorKind::TooLarge), or read with [`Client::download`]. 128 bytes is enough for
 //!   small values. The receive buffer is filled in one read where the stream has so much, so a larger one is faster, too.
 //! - *Transmit*: the largest command, or pipeline, as it stands on the wire. A larger value goes with [`Client::upload`].
-//!   The greeting has to fit: 260 bytes by default, 140 with
-//!   [`no_library`](redwire::connection::Config::no_library), and the names and the password of the configuration.
+//!   The greeting has to fit, or no connection comes about ([`ErrorKind::Buffers`]): 110 bytes by default, 30 with
+//!   [`no_library`](redwire::connection::Config::no_library); a client name takes 40 and its length besides, a database 30,
+//!   credentials 30 and their length.
 //! - *In flight*: one place of at most 32 bytes for each command of the longest pipeline, and two for MULTI and EXEC. At least one.
 //!   A command that was given up keeps its place until its reply has come.
 //! - *Subscriptions*: each channel and pattern takes its name and 9 bytes.
@@ -50,10 +51,20 @@
 //!
 //! # Features
 //!
-//! - `subscriptions`, `session`, `deadlines`, `pieces`, `settings`, `resp3` (default): the parts of the engine of these
-//!   names; a program without them takes less flash.
-//! - `defmt`: public types implement `defmt::Format`, and the engine logs what it does.
-//! - `log`: the engine logs through `log`.
+//! | feature | brings | without it |
+//! |---|---|---|
+//! | `resp3` (default) | HELLO, and the types of RESP3 | the connection speaks RESP2 |
+//! | `subscriptions` (default) | SUBSCRIBE and its like, messages | [`Misuse::NotBuilt`](redwire::connection::Misuse::NotBuilt) |
+//! | `session` (default) | transactions, and AUTH, SELECT, RESET, QUIT, MONITOR, CLIENT REPLY | `Misuse::NotBuilt` |
+//! | `deadlines` (default) | the timeouts and the health check of `Config` | they are not looked at |
+//! | `pieces` (default) | [`Download`] and [`Upload`] | `Misuse::NotBuilt` |
+//! | `settings` (default) | name of the client, database and library in the handshake | name and database are refused with `Misuse::NotBuilt` |
+//! | `alloc` | replies that own their memory: `String`, `Vec` | `&str`, `&[u8]` and those of `heapless` |
+//! | `std` | hash maps and sets as well | |
+//! | `defmt` | public types implement `defmt::Format`, and the engine logs what it does | |
+//! | `log` | the engine logs through `log` | |
+//!
+//! What was not built is refused before a byte is written, and takes no flash.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]

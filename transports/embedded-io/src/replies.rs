@@ -8,6 +8,12 @@ use redwire::resp::Frame;
 ///
 /// Each reply is read when it comes, and its bytes make room for the next one. So the types own what they hold: numbers,
 /// `heapless` types, `Option` and `Result` of such, with [`ServerError`](crate::ServerError) as the error.
+#[diagnostic::on_unimplemented(
+    message = "the replies of a pipeline cannot be read as `{Self}`",
+    label = "say which types the replies have: `let (hits, _): (i64, bool) = pipeline.execute()?`",
+    note = "a single reply is a tuple of one: `(i64,)`; `()` takes any number of replies and looks for errors",
+    note = "its types own what they hold: `heapless::String<16>` instead of `&str`"
+)]
 pub trait FromReplies: Sized {
     /// The fewest replies that it can be made of.
     const LEAST: u16;

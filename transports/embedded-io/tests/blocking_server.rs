@@ -2,7 +2,7 @@
 
 #[path = "../../std/tests/support/mod.rs"]
 mod server;
-#[path = "support/socket.rs"]
+#[path = "../examples/blocking/socket.rs"]
 mod socket;
 
 use std::time::Instant as Moment;
@@ -63,6 +63,8 @@ fn commands_with_replies_lent_and_kept() {
         assert_eq!(error.to_string(), "ERR value is not an integer or out of range");
         let error = redis.lpush("name", "x").unwrap_err();
         assert_eq!(error.code(), Some(ErrorCode::WrongType));
+        let whole = b"WRONGTYPE Operation against a key holding the wrong kind of value";
+        assert_eq!(error.server_error().unwrap().text(), whole);
         assert_eq!(redis.execute::<_, &str>(cmd("OBJECT").arg("ENCODING").arg("boots")).unwrap(), "int");
         assert!(redis.ping().is_ok());
     });

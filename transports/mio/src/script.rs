@@ -22,7 +22,7 @@ impl Script {
         Script { digest: Digest::of(source.as_bytes()), source }
     }
 
-    /// The source.
+    /// The source as it was given, which goes to a server that does not have the script yet.
     pub fn source(&self) -> &str {
         &self.source
     }

@@ -33,6 +33,10 @@ pub trait Stream: Read + Write + Source {
 /// let redis = Connection::new(Instant::now(), connect, Config::default());
 /// # let _ = redis;
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not give streams to a connection",
+    label = "an `Address`, or a closure that gives an `io::Result` with a `Stream`, such as a `TcpStream` of mio"
+)]
 pub trait Connector {
     /// What connections go over.
     type Stream: Stream;
@@ -155,7 +159,7 @@ impl Connector for Address {
     }
 }
 
-/// A socket of mio.
+/// A socket of mio, as an [`Address`] gives it: over TCP, without delay (`TCP_NODELAY`), or a Unix domain socket.
 #[derive(Debug)]
 pub enum Socket {
     /// Over TCP.

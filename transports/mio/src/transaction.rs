@@ -21,7 +21,8 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// One without commands.
+    /// One without commands: add them with the methods of [`Commands`](redwire::command::Commands), then hand it to
+    /// [`Connection::transaction`](crate::Connection::transaction). It can be sent again.
     pub fn new() -> Self {
         Self::default()
     }

@@ -35,7 +35,8 @@ struct Inner {
     unsent: bool,
 }
 
-/// What happened.
+/// What happened, named by who must act: the server, the network, or the caller. A client goes on after each of them, over
+/// a new connection where the old one was lost.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -190,7 +191,7 @@ impl Error {
         self
     }
 
-    /// What happened.
+    /// What happened: match on this. [`maybe_executed`](Self::maybe_executed) tells whether the command may have run.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
@@ -288,7 +289,7 @@ impl fmt::Display for Error {
                 })?;
             }
             ErrorKind::TimedOut => f.write_str("there was no reply in time")?,
-            ErrorKind::Disconnected(None) => f.write_str("the server closed the connection")?,
+            ErrorKind::Disconnected(None) => f.write_str("the connection ended")?,
             ErrorKind::Disconnected(Some(error)) => write!(f, "the connection was lost: {error}")?,
             ErrorKind::Connect(error) => {
                 write!(f, "cannot connect: {error}")?;

@@ -11,6 +11,11 @@ use crate::{Error, ErrorKind, error};
 ///
 /// The types are those that can be read from a reply ([`FromReply`]). `Result<T, Error>` is one of them: with it the error
 /// of a command is a value, and so is a reply that is no `T`: neither keeps anything else from being read.
+#[diagnostic::on_unimplemented(
+    message = "the replies of a pipeline cannot be read as `{Self}`",
+    label = "say which types the replies have: `let (hits, _): (i64, bool) = pipeline.execute()?`",
+    note = "a single reply is a tuple of one: `(i64,)`; `()` takes any number of replies and looks for errors"
+)]
 pub trait FromReplies: Sized {
     /// How many replies it takes; `None` for any number.
     const COUNT: Option<usize>;

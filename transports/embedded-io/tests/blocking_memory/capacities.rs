@@ -154,8 +154,8 @@ fn nothing_shows_what_is_in_the_buffers() {
 #[test]
 fn sizes_that_the_documentation_names_are_enough() {
     assert!(size_of::<redwire::connection::Slot>() <= 32);
-    let alive = |config: Config<'static>, transmit: usize| {
-        let world = World::new();
+    let alive_at = |server: Server, config: Config<'static>, transmit: usize| {
+        let world = World::with(server);
         let mut buffers = StaticBuffers::<128, 300, 4, 64, 64>::sized();
         let mut bytes = [0; 300];
         let mut memory = buffers.memory();
@@ -165,11 +165,21 @@ fn sizes_that_the_documentation_names_are_enough() {
         redis.disconnect();
         lived.and_then(|()| redis.get::<()>("k"))
     };
+    let alive = |config, transmit| alive_at(Server::default(), config, transmit);
     for (_, config) in protocols() {
-        assert_eq!(alive(config.clone(), 260), Ok(()));
-        assert_eq!(alive(config.clone().no_library(), 140), Ok(()));
+        assert_eq!(alive(config.clone(), 110), Ok(()));
+        assert_eq!(alive(config.clone().no_library(), 30), Ok(()));
+        let named = config.clone().client_name("a-sensor").database(15);
+        assert_eq!(alive(named.clone(), 110 + 40 + 8 + 30), Ok(()));
+        assert_eq!(alive(named.clone().no_library(), 30 + 40 + 8 + 30), Ok(()));
+        let locked = || Server { password: Some("secret"), ..Server::default() };
+        let with_user = config.clone().credentials("default", "secret");
+        for (login, length) in [(config.clone().password("secret"), 6), (with_user, 7 + 6)] {
+            assert_eq!(alive_at(locked(), login.clone(), 110 + 30 + length), Ok(()));
+            assert_eq!(alive_at(locked(), login.no_library(), 30 + 30 + length), Ok(()));
+        }
         // With less there is an error, or it is enough all the same.
-        for transmit in 0..260 {
+        for transmit in 0..110 {
             if let Err(error) = alive(config.clone(), transmit) {
                 let stated = matches!(error.kind, ErrorKind::Buffers | ErrorKind::Capacity(_));
                 assert!(stated, "{transmit}: {error:?}");

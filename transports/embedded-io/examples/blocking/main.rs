@@ -2,7 +2,6 @@
 //! `cargo run -p redwire-embedded-io --example blocking -- localhost:6379`. Without an argument the address is that in
 //! `REDIS_URL`, or `localhost`.
 
-#[path = "../tests/support/socket.rs"]
 mod socket;
 
 use redwire_embedded_io::prelude::*;
