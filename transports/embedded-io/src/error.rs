@@ -8,7 +8,7 @@ use redwire::reply::{DecodeError, Mismatch};
 use redwire::resp::{ErrorCode, ErrorReply, ProtocolError};
 
 /// How much of an error's text is kept, in bytes: those that Redis gives for a wrong use of a command are shorter.
-pub const TEXT_CAPACITY: usize = 80;
+pub const TEXT_CAPACITY: usize = 72;
 
 /// Why something could not be done, and whether the server may have done it all the same.
 ///
