@@ -1,9 +1,9 @@
 //! What the engine tells its user: events, and the errors of sending.
 
-use crate::parts::SESSION;
 use core::fmt;
 
 use super::{Mode, SubscriptionKind};
+use crate::parts::SESSION;
 use crate::resp::{EncodeError, ErrorReply, Frame, Protocol, ProtocolError};
 
 /// Names a command that was sent, until its reply comes. It goes stale when the connection ends.

@@ -50,7 +50,7 @@ impl<P: Parser> Connection<'_, P> {
     /// The next event, until there is none. Views in it are valid until the next call of a method of the connection:
     /// decode, then send.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
-        self.last = self.find();
+        self.find_event();
         self.last_event()
     }
 
@@ -251,7 +251,7 @@ impl<P: Parser> Connection<'_, P> {
     /// Whether a frame is what RESP3 has pushes for, a message or a confirmation, though it is an array.
     fn is_message(&self, length: usize) -> bool {
         let bytes = self.receive.part(0, length);
-        if !SUBSCRIPTIONS || !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
+        if !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
             return false;
         }
         let name = Frame::accepted(bytes).elements().next_text();

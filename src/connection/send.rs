@@ -289,9 +289,8 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Like [`discard`](Self::discard), for a command, whether or not it is answered, and all that were sent after it: a
-    /// pipeline that is given up. A
-    /// transaction that begins with it is taken back as long as EXEC was not sent and nothing of it was handed out;
-    /// otherwise MULTI and what stands behind it stay: end it with DISCARD.
+    /// pipeline that is given up. A transaction that begins with it is taken back as long as EXEC was not sent and nothing
+    /// of it was handed out; otherwise MULTI and what stands behind it stay: end it with DISCARD.
     pub fn discard_from(&mut self, ticket: Ticket) {
         let Some(position) = self.in_flight.position_from(ticket) else { return };
         self.withdraw_transaction(position);
