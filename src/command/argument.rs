@@ -9,7 +9,8 @@ use alloc::{
     vec::Vec,
 };
 
-use crate::{resp::ArgumentWriter, time::Duration};
+use crate::resp::{ArgumentWriter, Elements};
+use crate::time::Duration;
 
 /// One argument: bytes, text, an integer or a float.
 ///
@@ -214,6 +215,27 @@ impl Arguments for () {
 
     fn count(&self) -> usize {
         0
+    }
+}
+
+/// The words of a command that was encoded before, to be sent when its time has come. What is no string in one piece is an
+/// empty one.
+///
+/// ```
+/// use redwire::command::{Cmd, Open, set};
+/// use redwire::resp::{Frame, encode};
+///
+/// let kept = encode(&set("key", "value").ex(60));
+/// let again: Cmd<_, Open> = Cmd::new(Frame::accepted(&kept).elements());
+/// assert_eq!(encode(&again), kept);
+/// ```
+impl Arguments for Elements<'_> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        self.clone().for_each(|word| out.bytes(word.text().unwrap_or_default()));
+    }
+
+    fn count(&self) -> usize {
+        self.len()
     }
 }
 

@@ -15,7 +15,6 @@ use redwire::resp::{ErrorCode, encode};
 use redwire::time;
 
 use crate::script::{Call, Calls, Whole};
-use crate::transaction::Encoded;
 use crate::{Address, Backoff, Connector, Options, Script, Stream, Transaction};
 
 /// A connection to a Redis server that lives in the loop of its user.
@@ -194,8 +193,8 @@ impl<C: Connector> Connection<C> {
         }
         let multi = self.send(now, &["MULTI"])?;
         let queue = |redis: &mut Self| {
-            for Encoded(command) in transaction.commands() {
-                redis.send(now, &Encoded(command))?;
+            for command in transaction.commands() {
+                redis.send(now, &command)?;
             }
             redis.send(now, &["EXEC"])
         };
@@ -232,11 +231,12 @@ impl<C: Connector> Connection<C> {
         keys: K,
         arguments: A,
     ) -> Result<Ticket, SendError> {
-        let evalsha = encode(&evalsha(script.digest(), keys, arguments));
+        let call = evalsha(script.digest(), keys, arguments);
+        let evalsha = encode(&call);
         if self.engine.mode() == Mode::Transaction {
             return self.send(now, &Whole { script: script.clone(), evalsha });
         }
-        let ticket = self.send(now, &Encoded(&evalsha))?;
+        let ticket = self.send(now, &call)?;
         if ticket.is_answered() {
             let whole = Some(Whole { script: script.clone(), evalsha });
             self.calls.push(Call { ticket, original: ticket, whole });

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use redwire::command::{Command, Open};
+use redwire::command::{Arguments, Command, Open};
 use redwire::connection::Ticket;
 use redwire::resp::{ArgumentWriter, Frame};
 use redwire::script::Digest;
@@ -60,8 +60,10 @@ impl Command for Whole {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         out.bytes(b"EVAL");
         out.bytes(self.script.source.as_bytes());
-        let words = Frame::accepted(&self.evalsha).elements().skip(2);
-        words.for_each(|word| out.bytes(word.text().unwrap_or_default()));
+        let mut words = Frame::accepted(&self.evalsha).elements();
+        // EVALSHA and the digest.
+        let _ = words.nth(1);
+        words.write_arguments(out);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The commands of a transaction, gathered before any is sent.
 
-use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open};
+use redwire::command::{Cmd, Command, Executor, ExecutorAs, Fixed, Open};
 use redwire::connection::Misuse;
 use redwire::reply::FromReply;
-use redwire::resp::{ArgumentWriter, Frame, encode};
+use redwire::resp::{Elements, Frame, encode};
 
 /// The commands of a transaction, to be sent with [`Connection::transaction`](crate::Connection::transaction). They are
 /// methods of it ([`Commands`](redwire::command::Commands)), or values to [`add`](Self::add).
@@ -62,8 +62,8 @@ impl Transaction {
         }
     }
 
-    pub(crate) fn commands(&self) -> impl Iterator<Item = Encoded<'_>> {
-        self.commands.iter().map(|bytes| Encoded(bytes))
+    pub(crate) fn commands(&self) -> impl Iterator<Item = Cmd<Elements<'_>, Open>> {
+        self.commands.iter().map(|bytes| Cmd::new(Frame::accepted(bytes).elements()))
     }
 }
 
@@ -92,16 +92,5 @@ impl ExecutorAs<()> for &mut Transaction {
         C: Command<Reply = Open>,
     {
         self.add(command)
-    }
-}
-
-/// A command that was encoded before.
-pub(crate) struct Encoded<'b>(pub(crate) &'b [u8]);
-
-impl Command for Encoded<'_> {
-    type Reply = Open;
-
-    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        Frame::accepted(self.0).elements().for_each(|word| out.bytes(word.text().unwrap_or_default()));
     }
 }

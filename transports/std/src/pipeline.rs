@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open, Patience};
+use redwire::command::{Cmd, Command, Executor, ExecutorAs, Fixed, Open, Patience};
 use redwire::connection::{Event, FailureReason, Mode, SendError, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{ArgumentWriter, Encoder, ErrorReply, Frame};
+use redwire::resp::{Encoder, ErrorReply, Frame};
 use redwire::script::Digest;
 use redwire::storage::Buffer;
 
@@ -156,24 +156,6 @@ impl fmt::Debug for Batch {
     }
 }
 
-/// One of the commands.
-struct Encoded<'b> {
-    bytes: &'b [u8],
-    patience: Patience,
-}
-
-impl Command for Encoded<'_> {
-    type Reply = Open;
-
-    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        Frame::accepted(self.bytes).elements().for_each(|word| out.bytes(word.text().unwrap_or_default()));
-    }
-
-    fn patience(&self) -> Patience {
-        self.patience
-    }
-}
-
 /// The replies, one behind the other.
 pub(crate) struct Answers {
     bytes: Vec<u8>,
@@ -244,17 +226,18 @@ impl Batch {
         }
     }
 
-    fn encoded(&self, position: usize) -> Option<Encoded<'_>> {
+    /// One of the commands, as it was encoded.
+    fn encoded(&self, position: usize) -> Option<(Frame<'_>, Patience)> {
         let start = match position.checked_sub(1) {
             Some(before) => self.commands.get(before)?.end,
             None => 0,
         };
         let Queued { end, patience } = *self.commands.get(position)?;
-        Some(Encoded { bytes: self.encoded.filled().get(start..end)?, patience })
+        Some((Frame::accepted(self.encoded.filled().get(start..end)?), patience))
     }
 
     fn name(&self, position: usize) -> Box<str> {
-        crate::error::name_in(self.encoded(position).map_or(&[], |command| command.bytes))
+        crate::error::name_in(self.encoded(position).map_or(&[], |(command, _)| command.as_bytes()))
     }
 
     /// Runs the commands, plain or between MULTI and EXEC.
@@ -325,7 +308,9 @@ impl Batch {
         while answers.ends.len() < count {
             while tickets.len() < count && link.engine.queued_bytes() < AHEAD {
                 let sent = match self.encoded(place(tickets.len())) {
-                    Some(command) => link.send(&command),
+                    Some((command, patience)) => {
+                        link.send(&Cmd::<_, Open>::new(command.elements()).patient(patience))
+                    }
                     None if tickets.is_empty() => link.send(&["MULTI"]),
                     None => link.send(&["EXEC"]),
                 };
