@@ -406,7 +406,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         if let Some(waiting) = self.session.waiting_message() {
             return waiting.map(|()| self.session.message());
         }
-        let mut last = false;
+        let (mut last, mut reads) = (false, 0u16);
         loop {
             if let Some(found) = self.take(Wanted::Message) {
                 return found.map(|()| self.session.message());
@@ -414,7 +414,8 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             if last || !self.is_connected() {
                 return Ok(None);
             }
-            if self.ask(C::Stream::read_ready) {
+            if reads < LATE_READS && self.ask(C::Stream::read_ready) {
+                reads += 1;
                 self.read();
             } else {
                 last = true;
