@@ -15,7 +15,6 @@ use redwire::command::{Command, get, incr, set};
 use redwire::connection::{Buffers, Config, Connection, Event, SendOptions, Slot, Ticket};
 use redwire::reply::FromReply;
 use redwire::resp::{Level, Parser};
-use redwire::script::Digest;
 use redwire::storage::{Buffer, Storage};
 use redwire::time::Instant;
 use support::server::Server;
@@ -185,7 +184,6 @@ fn a_device_with_256_bytes_and_no_allocator() {
         in_flight: Storage::from(&mut in_flight),
         levels: Storage::from(&mut levels),
         subscriptions: Storage::from(&mut [][..]),
-        scripts: Storage::<Digest>::from(&mut [][..]),
     };
     let mut stream = Blocking(Trickle::default());
     stream.0.server.borrow_mut().answers.insert("INCR boots".into(), b":7\r\n".to_vec());

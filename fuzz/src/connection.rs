@@ -9,7 +9,6 @@ use redwire::connection::{
     Buffers, Config, Connection, Event, FailureReason, Mode, SendOptions, Slot, Ticket,
 };
 use redwire::resp::{Frame, Level, Limits, Parser, Progress, Protocol, Scanner};
-use redwire::script::Digest;
 use redwire::storage::{Buffer, Storage};
 use redwire::time::{Duration, Instant};
 
@@ -121,7 +120,6 @@ pub fn run(data: &[u8]) {
     let mut in_flight = [Slot::default(); 6];
     let mut levels = [Level::default(); 4];
     let mut subscriptions = [0u8; 60];
-    let mut scripts = [Digest::default(); 1];
     let mut config = Config::default()
         .command_timeout(Duration::from_millis(50))
         .health_check(Duration::from_millis(200))
@@ -145,7 +143,6 @@ pub fn run(data: &[u8]) {
             in_flight: Storage::from(&mut in_flight[..lent(6, 4)]),
             levels: Storage::from(&mut levels[..lent(4, 1) - 1]),
             subscriptions: Storage::from(&mut subscriptions),
-            scripts: Storage::from(&mut scripts),
         }
     };
     let mut harness = Harness {

@@ -2,7 +2,6 @@
 
 use super::Slot;
 use crate::resp::Level;
-use crate::script::Digest;
 use crate::storage::{Buffer, Storage};
 
 /// The memory of a connection: lent by the caller, or growing under `alloc`.
@@ -16,14 +15,12 @@ use crate::storage::{Buffer, Storage};
 /// let mut in_flight = [Slot::default(); 8];
 /// let mut levels = [Default::default(); 8];
 /// let mut subscriptions = [0; 64];
-/// let mut scripts = [Default::default(); 2];
 /// let buffers = Buffers {
 ///     receive: Buffer::borrowed(&mut receive),
 ///     transmit: Buffer::borrowed(&mut transmit),
 ///     in_flight: Storage::from(&mut in_flight),
 ///     levels: Storage::from(&mut levels),
 ///     subscriptions: Storage::from(&mut subscriptions),
-///     scripts: Storage::from(&mut scripts),
 /// };
 /// # let _ = buffers;
 /// ```
@@ -42,8 +39,6 @@ pub struct Buffers<'a> {
     pub levels: Storage<'a, Level>,
     /// The names of all subscriptions, each with 9 bytes.
     pub subscriptions: Storage<'a, u8>,
-    /// Digests of scripts that the server is known to hold.
-    pub scripts: Storage<'a, Digest>,
 }
 
 #[cfg(feature = "alloc")]
@@ -61,7 +56,6 @@ impl Buffers<'_> {
             in_flight: Storage::growing(),
             levels: Storage::growing(),
             subscriptions: Storage::growing(),
-            scripts: Storage::growing(),
         }
     }
 }

@@ -80,6 +80,8 @@ pub enum Event<'a> {
     Message(Message<'a>),
     /// The server confirms that one channel, pattern or shard channel was subscribed to or unsubscribed from.
     Subscription(Subscription<'a>),
+    /// A subscription is over although nobody has asked for that.
+    SubscriptionEnd(SubscriptionEnd<'a>),
     /// A push of another kind: `invalidate` of client side caching, say.
     Push {
         /// The push; its first element is a string that names it.
@@ -132,6 +134,7 @@ impl defmt::Format for Event<'_> {
             }
             Event::Message(message) => defmt::write!(f, "{}", message),
             Event::Subscription(subscription) => defmt::write!(f, "{}", subscription),
+            Event::SubscriptionEnd(end) => defmt::write!(f, "{}", end),
             Event::Push { frame } => defmt::write!(f, "Push {{ frame: {} }}", frame),
             Event::Monitor { line } => defmt::write!(f, "Monitor {{ line: {=[u8]:a} }}", line),
             Event::Closed { reason, mode, watching } => {
@@ -189,8 +192,7 @@ impl defmt::Format for Message<'_> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Subscription<'a> {
-    /// The command it belongs to. None for what was subscribed to again after a reconnect, and for what the server ended
-    /// itself.
+    /// The command it belongs to. None for what was subscribed to again after a reconnect.
     pub ticket: Option<Ticket>,
     /// Subscribed, or unsubscribed.
     pub subscribed: bool,
@@ -222,6 +224,28 @@ impl defmt::Format for Subscription<'_> {
     }
 }
 
+/// A subscription that is over although nobody has asked for that. A reconnect does not subscribe to it again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct SubscriptionEnd<'a> {
+    /// Channel, pattern or shard channel.
+    pub kind: SubscriptionKind,
+    /// Its name.
+    pub name: &'a [u8],
+    /// What the server said when it refused to subscribe to it again after a reconnect. None if the server has ended it:
+    /// the slot of a [shard channel](https://redis.io/docs/latest/develop/pubsub/#sharded-pubsub) has moved to another node
+    /// (Redis 7.0).
+    pub error: Option<ErrorReply<'a>>,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for SubscriptionEnd<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let SubscriptionEnd { kind, name, error } = self;
+        defmt::write!(f, "SubscriptionEnd {{ kind: {}, name: {=[u8]:a}, error: {} }}", kind, name, error);
+    }
+}
+
 /// Why a command gets no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -230,7 +254,7 @@ pub struct Failure {
     /// What happened.
     pub reason: FailureReason,
     /// Whether the server may have executed the command. Where this is false no byte of it had been handed out to be
-    /// written, or it was queued in a transaction whose EXEC had not been.
+    /// written, or it was queued in a transaction that the server had begun, and whose EXEC had not been handed out.
     pub maybe_executed: bool,
 }
 
@@ -343,6 +367,8 @@ pub enum Capacity {
     InFlight,
     /// The set of subscriptions.
     Subscriptions,
+    /// The effects of a transaction: no more than 8 of its commands may change the connection, as SELECT does.
+    Transaction,
 }
 
 /// Why a command must not be sent.
@@ -356,19 +382,19 @@ pub enum Misuse {
     NoTransaction,
     /// Under RESP2 a subscriber can only subscribe, unsubscribe, PING, QUIT and RESET. Use another connection.
     Subscribed,
-    /// Behind MONITOR only RESET and QUIT are possible.
+    /// After MONITOR only RESET and QUIT are possible.
     Monitoring,
     /// The server does not answer at the moment, and this command needs an answer.
     RepliesOff,
     /// QUIT was sent: nothing will be answered any more.
     Closing,
-    /// HELLO is the engine's own. Put protocol and credentials into the configuration.
-    Handshake,
     /// SYNC, PSYNC and REPLCONF turn the connection into something that is no conversation.
     Replication,
-    /// AUTH and RESET need a settled connection: send them when the handshake is done, AUTH when no reply is due.
+    /// AUTH, HELLO and RESET need a settled connection: send them when the handshake is done, AUTH and HELLO when no reply
+    /// is due.
     NotAlone,
-    /// It needs a [part](crate::parts) that was not built: the feature `subscriptions`, `session`, `pieces` or `settings`.
+    /// It needs a [part](crate::parts) that was not built: the feature `subscriptions`, `session`, `pieces`, `settings` or
+    /// `resp3`.
     NotBuilt,
     /// Another command has begun and its last argument is not complete.
     Unfinished,
@@ -386,13 +412,12 @@ impl fmt::Display for Misuse {
             Misuse::InTransaction => "not possible inside MULTI",
             Misuse::NoTransaction => "there is no MULTI before it",
             Misuse::Subscribed => "a RESP2 subscriber can only subscribe, unsubscribe, PING, QUIT and RESET; use another connection",
-            Misuse::Monitoring => "behind MONITOR only RESET and QUIT are possible",
+            Misuse::Monitoring => "after MONITOR only RESET and QUIT are possible",
             Misuse::RepliesOff => "it needs a reply, and replies are off; send CLIENT REPLY ON first",
             Misuse::Closing => "QUIT was sent before it",
-            Misuse::Handshake => "HELLO is part of the handshake; put protocol and credentials into the configuration",
             Misuse::Replication => "replication is not supported on this connection",
-            Misuse::NotAlone => "AUTH and RESET need a settled connection; wait for the handshake and, for AUTH, for the replies that are due",
-            Misuse::NotBuilt => "it needs a feature of redwire that was not built: `subscriptions`, `session`, `pieces` or `settings`",
+            Misuse::NotAlone => "AUTH, HELLO and RESET need a settled connection; wait for the handshake and, but for RESET, for the replies that are due",
+            Misuse::NotBuilt => "it needs a feature of redwire that was not built: `subscriptions`, `session`, `pieces`, `settings` or `resp3`",
             Misuse::Unfinished => "the last argument of the command before it is not complete",
             Misuse::NotInPieces => "only ordinary commands can be sent in pieces, when the handshake is done",
             Misuse::Empty => "the command has no name",
@@ -409,6 +434,9 @@ impl fmt::Display for Capacity {
             }
             Capacity::InFlight => f.write_str("too many commands wait for their replies"),
             Capacity::Subscriptions => f.write_str("no room for another subscription"),
+            Capacity::Transaction => {
+                f.write_str("too many commands of the transaction change the connection; send EXEC first")
+            }
         }
     }
 }

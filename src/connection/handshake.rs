@@ -1,13 +1,19 @@
 //! From a fresh stream to a connection that runs commands: HELLO or AUTH, then everything that does not depend on each
 //! other at once, then the subscriptions of an earlier connection.
+//!
+//! What the configuration asks for has to succeed, or the connection is over. A name that cannot be subscribed to again is
+//! dropped and reported, and the rest is restored.
 
 use super::in_flight::NEVER;
+use super::receive::Reply;
+use super::replies::Found;
+use super::secrets::{withhold, withhold_quoted};
 use super::subscriptions::ENTRY_OVERHEAD;
-use super::{Connection, Death, Found, Mode, Phase, SubscriptionKind};
+use super::{Changes, Connection, End, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
 use crate::parts::{DEADLINES, RESP3, SETTINGS, SUBSCRIPTIONS};
-use crate::resp::{ArgumentWriter, Encoder, ErrorReply, Frame, Kind, Parser, Protocol};
+use crate::resp::{ArgumentWriter, ErrorCode, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
 
@@ -32,25 +38,35 @@ const STEPS: [Step; 4] = [Step::ClientName, Step::Database, Step::LibraryName, S
 pub(super) struct Handshake {
     step: Step,
     pub(super) deadline: Instant,
-    /// Confirmations of a SUBSCRIBE that are to come, and that have come.
+    /// What the SUBSCRIBE that was sent subscribes to.
+    kind: SubscriptionKind,
+    /// Confirmations of it that are to come, and all that have come.
     awaited: usize,
     restored: usize,
+    /// How many names the next SUBSCRIBE has at most: fewer after a refusal, to find the name that it was for.
+    most: usize,
+    /// One name was refused, and is being reported.
+    refused: bool,
 }
 
 impl Handshake {
     pub(super) const fn new() -> Self {
-        Handshake { step: Step::Hello, deadline: NEVER, awaited: 0, restored: 0 }
+        Handshake {
+            step: Step::Hello,
+            deadline: NEVER,
+            kind: SubscriptionKind::Channel,
+            awaited: 0,
+            restored: 0,
+            most: usize::MAX,
+            refused: false,
+        }
     }
 }
 
-/// What a server may say about a reply that would repeat a credential.
-const WITHHELD: &[u8] = b"ERR (the server's text is withheld, since it repeats a credential)";
-
 impl<P: Parser> Connection<'_, P> {
-    /// Begins the handshake on a fresh stream, or behind RESET on the same one.
+    /// Begins the handshake on a fresh stream, or after RESET on the same one.
     pub(super) fn begin_handshake(&mut self, now: Instant) {
         self.link.phase = Phase::Handshake;
-        self.link.gate = Some(0);
         self.handshake = Handshake::new();
         if SUBSCRIPTIONS {
             self.subscriptions.begin_restore();
@@ -58,10 +74,10 @@ impl<P: Parser> Connection<'_, P> {
         if DEADLINES {
             self.handshake.deadline = self.config.handshake_timeout.map_or(NEVER, |timeout| now + timeout);
         }
-        self.link.protocol = Protocol::Resp2;
+        self.known.protocol = Protocol::Resp2;
         if RESP3 && self.config.protocol == Protocol::Resp3 {
             // The reply to HELLO 3 is RESP3 already.
-            self.parser.set_protocol(Protocol::Resp3);
+            self.receive.set_protocol(Protocol::Resp3);
             self.handshake.step = Step::Hello;
             self.send_step();
         } else {
@@ -70,7 +86,7 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     fn begin_resp2(&mut self) {
-        self.parser.set_protocol(Protocol::Resp2);
+        self.receive.set_protocol(Protocol::Resp2);
         if self.config.password.is_some() {
             self.handshake.step = Step::Auth;
             self.send_step();
@@ -103,9 +119,9 @@ impl<P: Parser> Connection<'_, P> {
         match step {
             // HELLO has set the name.
             Step::ClientName => {
-                self.config.client_name.is_some() && (!RESP3 || self.link.protocol == Protocol::Resp2)
+                self.config.client_name.is_some() && (!RESP3 || self.known.protocol == Protocol::Resp2)
             }
-            Step::Database => self.database != 0,
+            Step::Database => self.known.database != 0,
             Step::LibraryName | Step::LibraryVersion => self.config.library.is_some(),
             Step::Hello | Step::Auth | Step::Subscriptions => false,
         }
@@ -118,62 +134,109 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Sends the next SUBSCRIBE of what has to be restored, or ends the handshake.
     fn restore_subscriptions(&mut self) {
-        let sent = self.in_flight.sequences();
         for kind in SubscriptionKind::ALL {
             if !SUBSCRIPTIONS {
                 break;
             }
-            let command = self.subscriptions.resubscribe(kind, self.transmit.available(), sent);
+            let command =
+                self.subscriptions.resubscribe(kind, self.transmit.available(), self.handshake.most);
             let take = command.take;
             if take > 0 {
-                let before = self.transmit.len();
-                if Encoder::new(&mut self.transmit).command(&command).is_err() {
-                    self.die(Death::Capacity);
+                let mark = self.transmit.mark();
+                if self.transmit.append_command(&|out| command.write_arguments(out)).is_err() {
+                    self.end(End::Capacity);
                     return;
                 }
-                self.subscriptions.took(kind, take, sent);
-                self.open_gate_for(before);
+                self.subscriptions.sent(kind, take);
+                self.transmit.greet(mark);
+                self.handshake.kind = kind;
                 self.handshake.awaited = take;
                 return;
             }
         }
-        if self.link.gate != Some(0) {
+        if !self.transmit.is_drained() {
             // The server has answered what it has not been sent yet.
-            self.die(Death::OutOfStep);
+            self.end(End::OutOfStep);
             return;
         }
+        self.greeted();
+    }
+
+    /// The handshake is done.
+    fn greeted(&mut self) {
         self.link.phase = Phase::Ready;
-        self.link.gate = None;
-        if matches!(self.link.mode, Mode::Ready | Mode::Subscribed) {
-            self.mode_by_subscriptions();
+        self.link.agreed = self.known.protocol;
+        self.link.expected_is_stale = true;
+        self.transmit.open_gate();
+        if self.config.library.is_some() {
+            // The handshake has set it anew.
+            self.known.changes = self.known.changes.without(Changes::LIBRARY);
         }
         let connected = self.streams.greeted();
         info!(
             "{}, protocol {}, subscriptions restored: {}",
             connected,
-            if self.link.protocol == Protocol::Resp3 { 3 } else { 2 },
+            if self.known.protocol == Protocol::Resp3 { 3 } else { 2 },
             self.handshake.restored
         );
         self.link.announce = Some(self.handshake.restored);
     }
 
     /// A SUBSCRIBE of the handshake was confirmed for one name.
-    pub(super) fn handshake_confirmed(&mut self) -> bool {
-        if self.handshake.step != Step::Subscriptions || self.handshake.awaited == 0 {
-            return false;
+    pub(super) fn handshake_confirmed(
+        &mut self,
+        kind: SubscriptionKind,
+        start: usize,
+        end: usize,
+    ) -> Option<Found> {
+        let frame = Frame::accepted(self.receive.part(start, end));
+        let name = frame.elements().nth(1).and_then(|name| name.text()).unwrap_or_default();
+        let handshake = &mut self.handshake;
+        if handshake.step != Step::Subscriptions
+            || handshake.awaited == 0
+            || handshake.kind != kind
+            || !self.subscriptions.restored(kind, name)
+        {
+            self.end(End::OutOfStep);
+            return None;
         }
-        self.handshake.awaited -= 1;
-        self.handshake.restored += 1;
-        if self.handshake.awaited == 0 {
+        handshake.awaited -= 1;
+        handshake.restored += 1;
+        if handshake.awaited == 0 {
+            handshake.most = handshake.most.saturating_mul(2);
             self.restore_subscriptions();
         }
-        true
+        let last = self.link.phase == Phase::Ready;
+        Some(Found::Subscription { ticket: None, start, end, last })
     }
 
-    /// Takes the reply to a step: `frame` is it, or it was skipped because it did not fit.
-    pub(super) fn handshake_reply(&mut self, length: Option<usize>) -> Option<Found> {
+    /// A SUBSCRIBE of the handshake was refused. If it has one name that is given up; of several, fewer are tried.
+    fn subscription_refused(&mut self) -> Option<Found> {
+        let (kind, sent) = (self.handshake.kind, self.handshake.awaited);
+        self.handshake.awaited = 0;
+        if sent > 1 {
+            self.handshake.most = sent / 2;
+            self.subscriptions.send_again(kind);
+            self.restore_subscriptions();
+            return None;
+        }
+        self.handshake.refused = true;
+        Some(Found::NotRestored { kind })
+    }
+
+    /// Goes on after the refusal of a name, which has been reported.
+    pub(super) fn go_on_restoring(&mut self) {
+        if SUBSCRIPTIONS && core::mem::take(&mut self.handshake.refused) {
+            self.subscriptions.give_up(self.handshake.kind);
+            self.handshake.most = self.handshake.most.saturating_mul(2);
+            self.restore_subscriptions();
+        }
+    }
+
+    /// Takes the reply to a step.
+    pub(super) fn handshake_reply(&mut self, reply: Reply) -> Option<Found> {
         let step = self.handshake.step;
-        if let Some(error) = self.error_in(length) {
+        if let Some(error) = self.receive.error(reply) {
             match step {
                 Step::Hello if RESP3 && self.may_fall_back(error) => {
                     debug!("HELLO refused: {}, RESP2 will do", error.code().name());
@@ -183,44 +246,41 @@ impl<P: Parser> Connection<'_, P> {
                 Step::LibraryName | Step::LibraryVersion if SETTINGS => {
                     debug!("{} refused: {}, which is ignored", step_name(step), error.code().name());
                 }
-                // What it says is gone, and with it what to do about it.
-                _ if length.is_none() => {
-                    warn!("{} refused with an error that did not fit", step_name(step));
-                    self.die(Death::Capacity);
-                    return None;
+                Step::Subscriptions if SUBSCRIPTIONS && self.is_about_the_names(error) => {
+                    warn!("{} refused: {}", self.handshake.kind.command(), error.code().name());
+                    return self.subscription_refused();
                 }
                 _ => {
-                    let withheld = self.repeats_credential(error.text());
                     warn!("{} refused: {}", step_name(step), error.code().name());
-                    let death = self.refused(step_name(step), length, withheld);
-                    self.die(death);
-                    return None;
+                    return self.refused(step_name(step), reply);
                 }
             }
         }
-        // Those behind HELLO are answered with OK, or not by this server.
-        let text = length.map(|length| Frame::accepted(self.receive.part(0, length)));
+        // Those after HELLO are answered with OK, or not by this server.
+        let frame = self.receive.whole(reply);
         let other =
-            text.is_some_and(|frame| (!SETTINGS || frame.error().is_none()) && frame.text() != Some(b"OK"));
+            frame.is_some_and(|frame| (!SETTINGS || frame.error().is_none()) && frame.text() != Some(b"OK"));
         if step != Step::Hello && other {
-            self.die(Death::OutOfStep);
+            self.end(End::OutOfStep);
             return None;
         }
         match step {
             Step::Hello if !RESP3 => {}
-            Step::Hello => {
-                // A skipped reply that is no error is the map with a list of modules.
-                let kind = length.map(|length| Frame::accepted(self.receive.part(0, length)).kind());
-                if kind.is_some_and(|kind| !matches!(kind, Kind::Map | Kind::Array)) {
-                    self.die(Death::OutOfStep);
-                    return None;
+            Step::Hello => match greeted_protocol(&self.receive.whole(reply), reply) {
+                Some(Protocol::Resp3) => {
+                    self.known.protocol = Protocol::Resp3;
+                    self.begin_settings();
                 }
-                self.link.protocol = Protocol::Resp3;
-                self.begin_settings();
-            }
+                // It says that it goes on in RESP2.
+                Some(Protocol::Resp2) if self.config.fallback => {
+                    self.receive.set_protocol(Protocol::Resp2);
+                    self.begin_settings();
+                }
+                _ => self.end(End::OutOfStep),
+            },
             Step::Auth => self.begin_settings(),
-            Step::Subscriptions => self.die(Death::OutOfStep),
-            _ if !SETTINGS => self.die(Death::OutOfStep),
+            Step::Subscriptions => self.end(End::OutOfStep),
+            _ if !SETTINGS => self.end(End::OutOfStep),
             Step::ClientName | Step::Database | Step::LibraryName | Step::LibraryVersion => {
                 let next = STEPS.into_iter().find(|&next| next > step && self.applies(next));
                 match next {
@@ -230,6 +290,29 @@ impl<P: Parser> Connection<'_, P> {
             }
         }
         None
+    }
+
+    /// The server refused what has to succeed: the connection ends, and shows what the server said.
+    pub(super) fn refused(&mut self, step: &'static str, reply: Reply) -> Option<Found> {
+        let Reply::Whole { length } = reply else {
+            // What it says is gone, and with it what to do about it.
+            self.end(End::Capacity);
+            return None;
+        };
+        let error = self.receive.whole_mut(reply);
+        withhold_quoted(error, false);
+        if let Some(password) = &self.config.password {
+            withhold(error, password.as_str().as_bytes());
+        }
+        self.receive.keep();
+        self.end(End::Refused { step, length });
+        None
+    }
+
+    /// Whether a SUBSCRIBE was refused for its names, and not for a reason that passes: then all of them wait for the next
+    /// stream.
+    fn is_about_the_names(&self, error: ErrorReply<'_>) -> bool {
+        !matches!(error.code(), ErrorCode::Busy | ErrorCode::Loading)
     }
 
     /// Whether the server does not know HELLO, RESP3, or lets this user not say HELLO, and RESP2 will do.
@@ -243,36 +326,15 @@ impl<P: Parser> Connection<'_, P> {
                 || code == b"NOPERM" && says(b"'hello'"))
     }
 
-    /// Servers quote the arguments of commands they do not know, and cut long ones short.
-    fn repeats_credential(&self, text: &[u8]) -> bool {
-        let secret = self.config.password.as_ref().map_or("", Text::as_str).as_bytes();
-        let quotes = |part: &[u8]| contains(text, part, <[u8]>::eq);
-        !secret.is_empty() && (quotes(secret) || quotes(b"args beginning with"))
-    }
-
     fn send_step(&mut self) {
-        let before = self.transmit.len();
+        let mark = self.transmit.mark();
         let command =
-            StepCommand { config: &self.config, step: self.handshake.step, database: self.database };
-        if Encoder::new(&mut self.transmit).command(&command).is_err() {
-            self.die(Death::Capacity);
+            StepCommand { config: &self.config, step: self.handshake.step, database: self.known.database };
+        if self.transmit.append_command(&|out| command.write_arguments(out)).is_err() {
+            self.end(End::Capacity);
             return;
         }
-        self.open_gate_for(before);
-    }
-
-    /// Puts what was appended behind `before` in front of the commands that wait, and lets it through.
-    fn open_gate_for(&mut self, before: usize) {
-        let gate = self.link.gate.unwrap_or(0);
-        let length = self.transmit.len() - before;
-        if let Some(part) = self.transmit.filled_mut().get_mut(gate..) {
-            // All of it turned around, and then both parts, is a rotation.
-            turn_around(part);
-            let (front, back) = part.split_at_mut_checked(length).unwrap_or_default();
-            turn_around(front);
-            turn_around(back);
-        }
-        self.link.gate = Some(gate + length);
+        self.transmit.greet(mark);
     }
 
     /// The most that a step of the handshake takes in the transmit buffer, in bytes.
@@ -298,21 +360,35 @@ impl<P: Parser> Connection<'_, P> {
     }
 }
 
-fn turn_around(mut bytes: &mut [u8]) {
-    while let [first, rest @ .., last] = bytes {
-        core::mem::swap(first, last);
-        bytes = rest;
+/// The protocol that the reply to HELLO says the server speaks from now on. None if it is no such reply.
+pub(super) fn greeted_protocol(frame: &Option<Frame<'_>>, reply: Reply) -> Option<Protocol> {
+    let Some(frame) = frame else {
+        // A list of modules did not fit. Only RESP3 has maps.
+        return match reply {
+            Reply::Skipped { first: b'%' } => Some(Protocol::Resp3),
+            Reply::Skipped { first: b'*' } => Some(Protocol::Resp2),
+            _ => None,
+        };
+    };
+    if !matches!(frame.kind(), Kind::Map | Kind::Array) {
+        return None;
     }
+    let mut elements = frame.elements();
+    while let (Some(name), Some(value)) = (elements.next(), elements.next()) {
+        if name.text() == Some(b"proto") {
+            return match value.integer() {
+                Some(2) => Some(Protocol::Resp2),
+                Some(3) => Some(Protocol::Resp3),
+                _ => None,
+            };
+        }
+    }
+    None
 }
 
 /// Whether a text of the server has a part that is the same as `part`.
 pub(super) fn contains(text: &[u8], part: &[u8], same: fn(&[u8], &[u8]) -> bool) -> bool {
     text.windows(part.len().max(1)).any(|window| same(window, part))
-}
-
-/// The text of a refusal that may be shown.
-pub(super) fn shown(error: Option<ErrorReply<'_>>, withheld: bool) -> ErrorReply<'_> {
-    if withheld { ErrorReply::new(WITHHELD) } else { error.unwrap_or(ErrorReply::new(b"")) }
 }
 
 const fn step_name(step: Step) -> &'static str {

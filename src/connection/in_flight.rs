@@ -1,7 +1,9 @@
 //! The commands that wait for their replies, oldest first.
 
+use super::SubscriptionKind;
 use super::Ticket;
-use super::transitions::{SubscriptionKind, Verb};
+use super::verb::Verb;
+use crate::parts::{MODES, SUBSCRIPTIONS};
 use crate::storage::{Full, Storage, move_within};
 use crate::time::Instant;
 
@@ -9,77 +11,133 @@ use crate::time::Instant;
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Slot {
-    pub(super) verb: Verb,
-    pub(super) subscription: SubscriptionKind,
     /// When the caller's patience ends; `NEVER` is never.
     pub(super) deadline: Instant,
     /// The place of its first byte among all bytes ever queued for transmission, wrapping.
     pub(super) start: u32,
     /// How many bytes it has.
     pub(super) length: u32,
-    /// Confirmations still to come; for SELECT the database.
-    pub(super) count: u32,
-    /// An unsubscription from everything of its kind: confirmed until the server has none left.
-    pub(super) everything: bool,
+    /// What its effect needs to know: the database of SELECT, the changes of a command that sticks. For a subscription how
+    /// many confirmations are still to come.
+    pub(super) argument: u32,
+    /// The sum of the hashes of the names that are still to be confirmed.
+    pub(super) names: u32,
+    /// How many seconds the server may be silent about it besides what the health check allows; `FOREVER` is for ever.
+    pub(super) allowance: u16,
+    pub(super) flags: Flags,
+    pub(super) verb: Verb,
+    pub(super) subscription: SubscriptionKind,
+    pub(super) listener: Listener,
+}
+
+/// Who hears how a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) enum Listener {
+    /// The caller that has its ticket.
+    Caller,
+    /// The caller has yet to hear that its deadline has passed; after that nobody.
+    Overdue,
+    /// Nobody: it was given up, or its end has been told.
+    Nobody,
+    /// The engine itself, whose PING it is.
+    Engine,
+}
+
+/// What else is known of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) struct Flags(u16);
+
+impl Flags {
+    pub(super) const NONE: Self = Flags(0);
     /// It was taken back before a byte of it was handed out.
-    pub(super) void: bool,
-    /// Its reply is `+QUEUED`.
-    pub(super) queued: bool,
-    /// Nobody waits for its reply any more.
-    pub(super) discarded: bool,
-    /// Its deadline has passed, and the caller has to hear of it.
-    pub(super) expired: bool,
+    pub(super) const TAKEN_BACK: Self = Flags(1);
+    /// It was sent between MULTI and EXEC.
+    pub(super) const IN_TRANSACTION: Self = Flags(1 << 1);
     /// The caller wants text in pieces.
-    pub(super) streamed: bool,
-    /// The engine's own PING.
-    pub(super) internal: bool,
-    /// An EXEC or DISCARD whose MULTI was refused.
-    pub(super) orphaned: bool,
-    /// The first behind commands that CLIENT REPLY keeps from being answered: if the server refused that, it gets to
-    /// hear of it here.
-    pub(super) behind_silence: bool,
+    pub(super) const STREAMED: Self = Flags(1 << 2);
+    /// The first command after those that CLIENT REPLY keeps from being answered; its reply reveals that the server has
+    /// refused CLIENT REPLY.
+    pub(super) const AFTER_SILENCE: Self = Flags(1 << 3);
+    /// The first command after ASKING or CLIENT CACHING, which end with it.
+    pub(super) const ENDS_ONE_SHOT: Self = Flags(1 << 4);
+    /// A credential may be among its arguments.
+    pub(super) const SECRET: Self = Flags(1 << 5);
+    /// An unsubscription from everything of its kind: confirmed until the server has none left.
+    pub(super) const EVERYTHING: Self = Flags(1 << 6);
+    /// A SUNSUBSCRIBE that is confirmed; the PONG after it is still to come.
+    pub(super) const CONFIRMED: Self = Flags(1 << 7);
+    /// A SUNSUBSCRIBE that was answered with an error; the PONG after it is still to come.
+    pub(super) const REFUSED: Self = Flags(1 << 8);
+
+    pub(super) const fn with(self, other: Self) -> Self {
+        Flags(self.0 | other.0)
+    }
+
+    pub(super) const fn when(self, condition: bool) -> Self {
+        if condition { self } else { Self::NONE }
+    }
+
+    /// Whether one of `others` is among these.
+    #[inline]
+    pub(super) const fn any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
 }
 
 pub(super) const NEVER: Instant = Instant::from_micros(u64::MAX);
+
+/// For [`Slot::allowance`].
+pub(super) const FOREVER: u16 = u16::MAX;
+
+/// Those that make the reply to an ordinary command more than a reply.
+const NOTABLE: Flags =
+    Flags::IN_TRANSACTION.with(Flags::AFTER_SILENCE).with(Flags::ENDS_ONE_SHOT).with(Flags::SECRET);
 
 impl Slot {
     /// A place for a command: what memory for commands in flight is filled with.
     pub const EMPTY: Self = Slot {
         verb: Verb::Ordinary,
         subscription: SubscriptionKind::Channel,
+        listener: Listener::Caller,
         // All zeros: memory of a program that is filled with it takes no flash.
         deadline: Instant::from_micros(0),
         start: 0,
         length: 0,
-        count: 0,
-        everything: false,
-        void: false,
-        queued: false,
-        discarded: false,
-        expired: false,
-        streamed: false,
-        internal: false,
-        orphaned: false,
-        behind_silence: false,
+        argument: 0,
+        names: 0,
+        allowance: 0,
+        flags: Flags::NONE,
     };
+
+    /// Whether it has this flag.
+    #[inline]
+    pub(super) const fn is(&self, flag: Flags) -> bool {
+        self.flags.any(flag)
+    }
+
+    pub(super) const fn mark(&mut self, flag: Flags) {
+        self.flags = self.flags.with(flag);
+    }
+
+    /// Whether a reply that is no error answers it and changes nothing.
+    #[inline]
+    pub(super) const fn is_plain(&self) -> bool {
+        !MODES || matches!(self.verb, Verb::Ordinary) && !self.flags.any(NOTABLE)
+    }
+
+    /// Whether it is a SUNSUBSCRIBE, which has a PING of the engine after it. See
+    /// [`fence`](super::Connection::fence_reply).
+    pub(super) const fn is_fenced(&self) -> bool {
+        SUBSCRIPTIONS
+            && matches!((self.verb, self.subscription), (Verb::Unsubscribe, SubscriptionKind::Shard))
+    }
 }
 
 impl Default for Slot {
     fn default() -> Self {
         Slot::EMPTY
-    }
-}
-
-/// Numbers of slots in a row, wrapping.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sequences {
-    first: u32,
-    count: u32,
-}
-
-impl Sequences {
-    pub(super) fn contains(self, sequence: u32) -> bool {
-        sequence.wrapping_sub(self.first) < self.count
     }
 }
 
@@ -109,8 +167,7 @@ impl<'a> InFlight<'a> {
 
     /// How many slots somebody waits for.
     pub(super) fn awaited(&self) -> usize {
-        let slots = (0..self.length).filter_map(|position| self.get(position));
-        slots.filter(|slot| !slot.discarded && !slot.internal).count()
+        self.iter().filter(|slot| slot.listener == Listener::Caller).count()
     }
 
     /// Makes sure that one more slot can be pushed.
@@ -139,7 +196,7 @@ impl<'a> InFlight<'a> {
         Ticket { generation: self.generation, sequence: self.first.wrapping_add(self.length as u32 - 1) }
     }
 
-    /// The oldest slot; never a void one, once expired ones have been reported.
+    /// The oldest slot; never one that was taken back, once expired ones have been reported.
     #[inline]
     pub(super) fn front(&self) -> Option<&Slot> {
         self.get(0)
@@ -158,28 +215,26 @@ impl<'a> InFlight<'a> {
         Ticket { generation: self.generation, sequence: self.first.wrapping_add(position as u32) }
     }
 
-    /// The numbers of all slots.
-    pub(super) fn sequences(&self) -> Sequences {
-        Sequences { first: self.first, count: self.length as u32 }
-    }
-
     /// The number that the next slot gets.
     pub(super) fn next_sequence(&self) -> u32 {
         self.first.wrapping_add(self.length as u32)
     }
 
-    /// Takes the oldest slot away, and void ones behind it.
+    /// Takes the oldest slot away, and those after it that were taken back.
     #[inline]
     pub(super) fn pop(&mut self) {
         if self.length > 0 {
             self.pop_one();
-            self.drop_void();
+            self.drop_taken_back();
         }
     }
 
-    /// Drops void slots at the front, but for those whose expiry somebody has yet to hear of.
-    pub(super) fn drop_void(&mut self) {
-        while self.front().is_some_and(|slot| slot.void && !slot.expired) {
+    /// Drops slots at the front that were taken back, but for those whose expiry somebody has yet to hear of.
+    pub(super) fn drop_taken_back(&mut self) {
+        while self
+            .front()
+            .is_some_and(|slot| slot.is(Flags::TAKEN_BACK) && slot.listener != Listener::Overdue)
+        {
             self.pop_one();
         }
     }
@@ -216,13 +271,24 @@ impl<'a> InFlight<'a> {
         self.slots.as_mut_slice().get_mut(index)
     }
 
+    /// Takes the youngest slots away, so that `length` are left. No ticket for them may have been given to anybody: their
+    /// numbers are given again.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    /// The slots, the oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        (0..self.length).filter_map(|position| self.get(position))
+    }
+
     /// Where the slot of a ticket is, unless it was answered or belongs to an earlier connection.
     pub(super) fn position(&self, ticket: Ticket) -> Option<usize> {
         let position = ticket.sequence.wrapping_sub(self.first) as usize;
         (ticket.generation == self.generation && position < self.length).then_some(position)
     }
 
-    /// Where the slot of a ticket is, or, when that was answered, the first behind it.
+    /// Where the slot of a ticket is, or, when that was answered, the first after it.
     pub(super) fn position_from(&self, ticket: Ticket) -> Option<usize> {
         let answered = ticket.generation == self.generation
             && (ticket.sequence.wrapping_sub(self.first) as i32).is_negative();

@@ -23,40 +23,51 @@
 //! flight fail, each told whether it may have been executed. Nothing is ever sent twice by the engine.
 
 mod buffers;
+mod changes;
+mod closing;
 mod config;
+mod effects;
 mod event;
 mod handshake;
 mod in_flight;
 mod name_index;
 mod pieces;
 mod receive;
-mod scripts;
+mod replies;
+mod secrets;
 mod send;
 mod subscriptions;
 mod timers;
+mod transaction;
 mod transitions;
+mod transmit;
+mod verb;
 
 pub use buffers::Buffers;
+pub use changes::Changes;
 pub use config::Config;
 pub use event::{
-    Capacity, CloseReason, Event, Failure, FailureReason, Message, Misuse, SendError, Subscription, Ticket,
-    TimeoutReason,
+    Capacity, CloseReason, Event, Failure, FailureReason, Message, Misuse, SendError, Subscription,
+    SubscriptionEnd, Ticket, TimeoutReason,
 };
 pub use in_flight::Slot;
 pub use send::SendOptions;
+pub use transaction::{Transaction, TransactionTickets};
 pub use transitions::{Mode, SubscriptionKind};
 
-use crate::log::{Streams, debug, info, warn};
-use crate::parts::{DEADLINES, MODES, SETTINGS};
-use crate::resp::{Parser, Protocol, ProtocolError, Scanner};
-use crate::script::Digest;
-use crate::storage::{Buffer, Storage};
+use crate::log::{Streams, debug};
+use crate::parts::{DEADLINES, MODES, SETTINGS, SUBSCRIPTIONS};
+use crate::resp::{Parser, Protocol, Scanner};
+use crate::storage::Buffer;
 use crate::time::Instant;
+use closing::{End, TransactionEnd};
+use effects::{QueuedEffects, State};
 use handshake::Handshake;
-use in_flight::InFlight;
-use receive::Found;
-use scripts::Scripts;
+use in_flight::{InFlight, Listener};
+use receive::ReceivePath;
+use replies::Found;
 use subscriptions::Subscriptions;
+use transmit::TransmitPath;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -66,50 +77,23 @@ enum Phase {
     Handshake,
     Ready,
     /// It is over, and the events that say so are due.
-    Dead,
+    Over,
 }
 
-/// Why it is over; [`CloseReason`] without what comes with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether commands that were sent since the last one that is answered go without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Death {
-    Disconnected,
+enum Silence {
+    #[default]
+    None,
+    /// CLIENT REPLY OFF.
+    Off,
+    /// CLIENT REPLY SKIP: the next one.
+    Skip,
+    /// The one after CLIENT REPLY SKIP was sent.
+    Over,
+    /// QUIT, while replies are off.
     Quit,
-    Closed,
-    /// The parser has said so in `protocol_error`.
-    Protocol,
-    /// What the server has said is in `refusal`.
-    Refused,
-    OutOfStep,
-    HandshakeTimedOut,
-    Unresponsive,
-    Capacity,
-}
-
-impl Death {
-    /// The name of the variant of [`CloseReason`], for the log.
-    const fn name(self) -> &'static str {
-        match self {
-            Death::Disconnected => "Disconnected",
-            Death::Quit => "Quit",
-            Death::Closed => "Closed",
-            Death::Protocol => "Protocol",
-            Death::Refused => "Refused",
-            Death::OutOfStep => "OutOfStep",
-            Death::HandshakeTimedOut => "HandshakeTimedOut",
-            Death::Unresponsive => "Unresponsive",
-            Death::Capacity => "Capacity",
-        }
-    }
-}
-
-/// A step of the handshake that the server refused.
-#[derive(Debug, Clone, Copy)]
-struct Refusal {
-    step: &'static str,
-    /// How long the error is, the frame at the head of the receive buffer.
-    length: usize,
-    withheld: bool,
 }
 
 /// One link to a server.
@@ -145,26 +129,18 @@ struct Refusal {
 #[derive(Debug)]
 pub struct Connection<'a, P = Scanner<'a>> {
     config: Config<'a>,
-    parser: P,
-    receive: Buffer<'a>,
-    transmit: Buffer<'a>,
+    receive: ReceivePath<'a, P>,
+    transmit: TransmitPath<'a>,
     in_flight: InFlight<'a>,
     subscriptions: Subscriptions<'a>,
-    scripts: Scripts<'a>,
+    /// What the server keeps for the connection, as far as it has said so. The database stays for the next stream.
+    known: State,
     link: Link,
-    /// Why it is over, or was the last time.
-    death: Death,
-    protocol_error: Option<ProtocolError>,
-    refusal: Option<Refusal>,
     handshake: Handshake,
-    /// Bytes of commands ever queued, and ever handed out, wrapping; those of the handshake do not count.
-    queued: u32,
-    handed_out: u32,
-    database: u32,
-    /// The bytes of the last event, to be consumed with the next call.
-    release: usize,
-    last: Option<Found>,
     timers: timers::Timers,
+    /// Why it is over, or was the last time.
+    end: End,
+    last: Option<Found>,
     streams: Streams,
 }
 
@@ -172,74 +148,53 @@ pub struct Connection<'a, P = Scanner<'a>> {
 #[derive(Debug)]
 struct Link {
     phase: Phase,
-    /// What the server is in when it has worked through all that was sent.
-    mode: Mode,
-    protocol: Protocol,
-    /// How many of the first bytes to transmit may go out; the rest waits for the handshake, or for AUTH or RESET.
-    gate: Option<usize>,
-    /// Keys are being watched when the server has worked through all that was sent.
-    watching: bool,
-    /// AUTH was sent since the handshake.
-    user_changed: bool,
+    /// The protocol that the handshake has agreed on.
+    agreed: Protocol,
+    /// What the server will keep when it has worked through all that was sent, unless that is to be derived anew.
+    expected: State,
+    expected_is_stale: bool,
+    silence: Silence,
+    /// ASKING or CLIENT CACHING was sent, and nothing that ends it.
+    one_shot: bool,
+    /// How many commands of the transaction that was sent last change the connection.
+    effects_sent: usize,
+    /// What the server has queued in the transaction that is open.
+    queued: QueuedEffects,
     /// How many channels, patterns and shard channels the server has confirmed, by kind.
     active: [i64; 3],
-    monitoring: bool,
-    /// The database that a SELECT in a transaction chooses if EXEC succeeds.
-    transaction_database: Option<u32>,
-    /// How many commands the server has queued in the transaction, and how many when it queued that SELECT.
-    transaction_length: u32,
-    transaction_select: u32,
-    ended: bool,
-    quitting: bool,
-    /// A reply that does not fit is being skipped.
-    skip: Option<receive::Skip>,
-    /// Bytes of the streamed text so far.
-    text: Option<u64>,
     /// The handshake is done and nobody has been told.
     announce: Option<usize>,
-    /// Bytes that the frame being read still needs, at least.
-    need: usize,
     /// Slots whose expiry has to be reported, and the number of the slot from which on they stand.
     expired: usize,
     expired_from: u32,
-    /// Commands were sent that the server does not answer, and none that it does since.
-    silent: bool,
-    /// Bytes still to come of the command that was sent last.
-    unfinished: Option<usize>,
-    /// Of the transaction whose commands are being failed: whether its EXEC was handed out.
-    exec_handed_out: Option<bool>,
+    /// The mode, and whether keys were watched, when the connection ended.
+    at_the_end: (Mode, bool),
+    transaction_end: TransactionEnd,
 }
 
 impl Link {
-    /// No stream.
-    const NONE: Self = Link {
-        phase: Phase::Idle,
-        mode: Mode::Ready,
-        protocol: Protocol::Resp2,
-        gate: Some(0),
-        watching: false,
-        user_changed: false,
-        active: [0; 3],
-        monitoring: false,
-        transaction_database: None,
-        transaction_length: 0,
-        transaction_select: 0,
-        ended: false,
-        quitting: false,
-        skip: None,
-        text: None,
-        announce: None,
-        need: 1,
-        expired: 0,
-        expired_from: 0,
-        silent: false,
-        unfinished: None,
-        exec_handed_out: None,
-    };
+    const fn without_stream(protocol: Protocol) -> Self {
+        Link {
+            phase: Phase::Idle,
+            agreed: protocol,
+            expected: State::fresh(protocol, 0),
+            expected_is_stale: false,
+            silence: Silence::None,
+            one_shot: false,
+            effects_sent: 0,
+            queued: QueuedEffects::NONE,
+            active: [0; 3],
+            announce: None,
+            expired: 0,
+            expired_from: 0,
+            at_the_end: (Mode::Ready, false),
+            transaction_end: TransactionEnd::None,
+        }
+    }
 }
 
 #[cfg(feature = "defmt")]
-impl<P> defmt::Format for Connection<'_, P> {
+impl<P: Parser> defmt::Format for Connection<'_, P> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
@@ -247,11 +202,11 @@ impl<P> defmt::Format for Connection<'_, P> {
              queued_bytes: {=usize}, .. }}",
             self.config,
             self.link.phase,
-            self.link.mode,
-            self.link.protocol,
-            self.database,
+            self.mode(),
+            self.known.protocol,
+            self.known.database,
             self.in_flight.len(),
-            self.transmit.len()
+            self.transmit.waiting()
         );
     }
 }
@@ -259,17 +214,31 @@ impl<P> defmt::Format for Connection<'_, P> {
 impl<'a> Connection<'a> {
     /// A connection that has no stream yet. Commands can be sent already: they wait for the handshake.
     pub fn new(config: Config<'a>, buffers: Buffers<'a>) -> Self {
-        let Buffers { receive, transmit, in_flight, levels, subscriptions, scripts } = buffers;
+        let Buffers { receive, transmit, in_flight, levels, subscriptions } = buffers;
         let parser = Scanner::new(levels, config.limits);
-        Self::assemble(config, parser, receive, transmit, in_flight, subscriptions, scripts)
+        Self::assemble(
+            config,
+            parser,
+            receive,
+            transmit,
+            InFlight::new(in_flight),
+            Subscriptions::new(subscriptions),
+        )
     }
 }
 
 impl<'a, P: Parser> Connection<'a, P> {
     /// A connection with a parser of the caller's; `buffers.levels` goes unused.
     pub fn with_parser(config: Config<'a>, buffers: Buffers<'a>, parser: P) -> Self {
-        let Buffers { receive, transmit, in_flight, subscriptions, scripts, .. } = buffers;
-        Self::assemble(config, parser, receive, transmit, in_flight, subscriptions, scripts)
+        let Buffers { receive, transmit, in_flight, subscriptions, .. } = buffers;
+        Self::assemble(
+            config,
+            parser,
+            receive,
+            transmit,
+            InFlight::new(in_flight),
+            Subscriptions::new(subscriptions),
+        )
     }
 
     fn assemble(
@@ -277,30 +246,22 @@ impl<'a, P: Parser> Connection<'a, P> {
         parser: P,
         receive: Buffer<'a>,
         transmit: Buffer<'a>,
-        in_flight: Storage<'a, Slot>,
-        subscriptions: Storage<'a, u8>,
-        scripts: Storage<'a, Digest>,
+        in_flight: InFlight<'a>,
+        subscriptions: Subscriptions<'a>,
     ) -> Self {
         Connection {
-            database: config.database,
-            config,
-            parser,
-            receive,
-            transmit,
-            in_flight: InFlight::new(in_flight),
-            subscriptions: Subscriptions::new(subscriptions),
-            scripts: Scripts::new(scripts),
-            link: Link::NONE,
-            death: Death::Disconnected,
-            protocol_error: None,
-            refusal: None,
+            receive: ReceivePath::new(parser, receive),
+            transmit: TransmitPath::new(transmit),
+            in_flight,
+            subscriptions,
+            known: State::fresh(config.protocol, config.database),
+            link: Link::without_stream(config.protocol),
             handshake: Handshake::new(),
-            queued: 0,
-            handed_out: 0,
-            release: 0,
-            last: None,
             timers: timers::Timers::new(),
+            end: End::Disconnected,
+            last: None,
             streams: Streams::default(),
+            config,
         }
     }
 
@@ -314,12 +275,12 @@ impl<'a, P: Parser> Connection<'a, P> {
         if self.link.phase != Phase::Idle {
             return Err(Misuse::Closed);
         }
-        if !SETTINGS && (self.database != 0 || self.config.client_name.is_some()) {
+        if !SETTINGS && (self.known.database != 0 || self.config.client_name.is_some()) {
             return Err(Misuse::NotBuilt);
         }
         debug!("stream is up, handshake begins");
         self.streams.begin();
-        self.parser.reset();
+        self.receive.begin();
         if DEADLINES {
             self.timers.last_received = now;
         }
@@ -330,36 +291,34 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// Bytes to be written now. Write what can be written, and say how much it was with
     /// [`transmitted`](Self::transmitted). None: poll again after sending, events, and timeouts.
     #[inline]
-    pub fn poll_transmit(&self) -> Option<&[u8]> {
-        let waiting = self.transmit.filled();
-        let open = match self.link.gate {
-            None => waiting,
-            Some(gate) => waiting.get(..gate).unwrap_or(waiting),
-        };
-        if open.is_empty() || matches!(self.link.phase, Phase::Dead | Phase::Idle) {
-            None
-        } else {
-            Some(open)
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<&[u8]> {
+        if self.transmit.has_taken_back() {
+            self.transmit.drop_taken_back(&mut self.in_flight);
         }
+        if self.wants_write() { Some(self.transmit.open()) } else { None }
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) is worth a call: a reactor asks for room to write while it is.
+    #[inline]
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        matches!(self.link.phase, Phase::Handshake | Phase::Ready) && self.transmit.has_open()
     }
 
     /// Says how many bytes of [`poll_transmit`](Self::poll_transmit) were written.
     #[inline]
     pub fn transmitted(&mut self, count: usize) {
         let count = count.min(self.poll_transmit().map_or(0, <[u8]>::len));
-        self.transmit.consume(count);
-        if self.link.phase != Phase::Handshake {
-            self.handed_out = self.handed_out.wrapping_add(count as u32);
-        }
-        self.link.gate = self.link.gate.map(|gate| gate - count);
-        self.transmit.shrink();
+        self.transmit.transmitted(count);
     }
 
     /// The memory to read into. It is never empty when [`poll_event`](Self::poll_event) has just had no more events;
     /// a read into an empty buffer would look like the end of the stream.
     #[inline]
+    #[must_use]
     pub fn receive_buffer(&mut self) -> &mut [u8] {
-        self.make_room();
+        self.last = None;
         self.receive.free()
     }
 
@@ -377,112 +336,160 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// Poll events after it.
     pub fn handle_eof(&mut self) {
         match self.link.phase {
-            Phase::Idle => self.die(Death::Disconnected),
-            Phase::Dead => {}
-            Phase::Handshake | Phase::Ready => self.link.ended = true,
+            Phase::Idle => self.end(End::Disconnected),
+            Phase::Over => {}
+            Phase::Handshake | Phase::Ready => self.receive.end(),
         }
     }
 
     /// Ends the connection. All commands in flight fail. Poll events after it, and close the stream.
     pub fn close(&mut self) {
-        self.die(Death::Closed);
+        self.end(End::Closed);
     }
 
-    #[cold]
-    #[inline(never)]
-    fn die(&mut self, death: Death) {
-        if self.link.phase == Phase::Dead {
-            return;
-        }
-        if matches!(death, Death::Quit | Death::Closed) {
-            info!("connection is over: {}, commands that fail: {}", death.name(), self.in_flight.awaited());
-        } else {
-            warn!("connection is over: {}, commands that fail: {}", death.name(), self.in_flight.awaited());
-        }
-        self.link.phase = Phase::Dead;
-        self.death = death;
-        self.link.announce = None;
-    }
-
-    /// What the server will be in when it has worked through everything sent so far.
+    /// What the server will be in when it has worked through everything sent so far, if nothing of it is refused.
+    #[must_use]
     pub fn mode(&self) -> Mode {
-        if MODES { self.link.mode } else { Mode::Ready }
+        if !MODES {
+            return Mode::Ready;
+        }
+        match self.link.silence {
+            Silence::Off => return Mode::ReplyOff,
+            Silence::Skip => return Mode::ReplySkip,
+            Silence::Quit => return Mode::Closing,
+            Silence::None | Silence::Over => {}
+        }
+        let State { mode, protocol, .. } = self.expected();
+        // Under RESP2 subscriptions are a mode of their own.
+        let subscribed = SUBSCRIPTIONS && mode == Mode::Ready && protocol == Protocol::Resp2;
+        if subscribed && self.subscriptions.total() > 0 { Mode::Subscribed } else { mode }
     }
 
     /// Whether the handshake is done and the connection in use.
+    #[must_use]
     pub fn is_ready(&self) -> bool {
         self.link.phase == Phase::Ready
     }
 
     /// Whether there is no stream: [`connected`](Self::connected) is what comes next.
+    #[must_use]
     pub fn is_idle(&self) -> bool {
         self.link.phase == Phase::Idle
     }
 
-    /// The protocol in use; RESP2 until the handshake has agreed on another.
+    /// The protocol in use: RESP2 until the handshake has agreed on another, and what HELLO has switched to since.
+    #[must_use]
     pub fn protocol(&self) -> Protocol {
-        self.link.protocol
+        match self.link.phase {
+            Phase::Idle => Protocol::Resp2,
+            _ => self.known.protocol,
+        }
     }
 
     /// The database in use: that of the configuration, or of the last SELECT that the server has confirmed.
+    #[must_use]
     pub fn database(&self) -> u32 {
-        self.database
+        self.known.database
     }
 
     /// How many commands wait for their replies, those included whose replies will be discarded.
+    #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
+    /// Whether somebody waits for the reply to a command: those that were discarded do not count, nor do the engine's own.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.in_flight.iter().any(|slot| slot.listener == Listener::Caller)
+    }
+
     /// Whether keys are being watched, if everything sent so far succeeds.
+    #[must_use]
     pub fn is_watching(&self) -> bool {
-        self.link.watching
+        self.expected().watching
     }
 
-    /// Whether AUTH was sent since the handshake, so that the user may not be that of the configuration.
-    pub fn has_changed_user(&self) -> bool {
-        self.link.user_changed
+    /// What commands of the user have changed on this stream that a fresh connection does not have, as far as the server
+    /// has confirmed it.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        let other = self.link.phase == Phase::Ready && self.known.protocol != self.link.agreed;
+        let protocol = if other { Changes::PROTOCOL } else { Changes::NONE };
+        self.known.changes | protocol
     }
 
-    /// How many channels, patterns and shard channels a reconnect would subscribe to again.
+    /// How many channels, patterns or shard channels are subscribed to, if everything sent so far succeeds. A reconnect
+    /// subscribes to them again.
+    #[must_use]
     pub fn subscriptions(&self, kind: SubscriptionKind) -> usize {
         self.subscriptions.count(kind)
     }
 
-    /// The channels or patterns that a reconnect would subscribe to again.
+    /// The channels, patterns or shard channels that a reconnect would subscribe to again.
     pub fn subscribed_names(&self, kind: SubscriptionKind) -> impl Iterator<Item = &[u8]> {
         self.subscriptions.names(kind)
     }
 
-    /// Whether the server is known to hold a script: it was loaded over this connection, and nothing has said since
-    /// that it is gone.
-    pub fn knows_script(&self, digest: &Digest) -> bool {
-        self.scripts.knows(digest)
-    }
-
     /// How many bytes wait to be written.
+    #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.transmit.len()
+        self.transmit.waiting()
     }
 
     /// Whether the connection is as fresh as after its handshake: nothing in flight, nothing received that was not taken,
-    /// no transaction, WATCH, subscription or other mode, no AUTH by hand. A pool asks this before it hands a connection on.
+    /// and what [`is_fresh`](Self::is_fresh) says. A pool asks this before it hands a connection on.
+    #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.link.phase == Phase::Ready
-            && self.link.mode == Mode::Ready
+        self.is_fresh()
             && self.in_flight.is_empty()
-            && self.transmit.is_empty()
-            && self.receive.len() == self.release
-            && !self.link.watching
-            && !self.link.user_changed
-            && !self.link.ended
+            && self.transmit.waiting() == 0
+            && self.receive.is_drained()
+            && !self.receive.has_ended()
+    }
+
+    /// Whether nothing that was sent makes the connection different from one after its handshake: no transaction, WATCH,
+    /// subscription, other database or mode, and no [changes](Changes). Replies may still be due.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        let fresh = self.fresh();
+        self.link.phase == Phase::Ready
+            && self.known == fresh
+            && self.expected() == fresh
+            && self.mode() == Mode::Ready
             && self.subscriptions.total() == 0
             && self.link.active == [0; 3]
-            && self.database == self.config.database
     }
 
     /// The configuration.
+    #[must_use]
     pub fn config(&self) -> &Config<'a> {
         &self.config
+    }
+
+    /// The state of a connection that has just been greeted.
+    fn fresh(&self) -> State {
+        State::fresh(self.link.agreed, self.config.database)
+    }
+
+    /// What the server will keep when it has worked through everything sent so far.
+    fn expected(&self) -> State {
+        if !self.link.expected_is_stale {
+            return self.link.expected;
+        }
+        let mut known = self.known;
+        if self.link.phase != Phase::Ready {
+            // Before the protocol is agreed on the one that was asked for counts: should it not be had, a subscriber's
+            // other commands are answered with errors.
+            known.protocol = self.config.protocol;
+        }
+        known.after(self.in_flight.iter(), self.fresh())
+    }
+
+    fn refresh_expected(&mut self) {
+        if MODES && self.link.expected_is_stale {
+            self.link.expected = self.expected();
+            self.link.expected_is_stale = false;
+        }
     }
 }

@@ -43,38 +43,22 @@ impl<P: Parser> Connection<'_, P> {
             out.header(length);
         };
         let ticket = self.send_arguments(now, &write, command.patience(), options, Some(length))?;
-        self.append(&[]);
+        let _ = self.append(&[]);
         Ok(ticket)
     }
 
     /// Takes bytes of the argument that [`begin`](Self::begin) has begun, and says how many: as many as the transmit buffer
     /// has room for, and none beyond the length. Poll transmit after it.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
-        const END: &[u8] = b"\r\n";
-        let Some(left) = self.link.unfinished else { return 0 };
-        // With the last byte its CRLF has to fit.
-        let room = self.transmit.available();
-        let most =
-            if left <= room.saturating_sub(END.len()) { left } else { room.min(left.saturating_sub(1)) };
-        let piece = bytes.get(..most).unwrap_or(bytes);
-        if self.transmit.append(piece).is_err() {
-            return 0;
-        }
-        let mut added = piece.len();
-        self.link.unfinished = Some(left - piece.len());
-        if left == piece.len() && self.transmit.append(END).is_ok() {
-            added += END.len();
-            self.link.unfinished = None;
-        }
-        self.queued = self.queued.wrapping_add(added as u32);
+        let (taken, longer) = self.transmit.append_piece(bytes);
         if let Some(slot) = self.in_flight.back_mut() {
-            slot.length = slot.length.saturating_add(added as u32);
+            slot.length = slot.length.saturating_add(longer);
         }
-        piece.len()
+        taken
     }
 
     /// How many bytes of the argument that [`begin`](Self::begin) has begun are still to come; none if none has.
     pub fn unfinished(&self) -> Option<usize> {
-        self.link.unfinished
+        self.transmit.unfinished()
     }
 }

@@ -1,14 +1,18 @@
 //! Sending: a command is checked against the rules before a byte of it can be written, queued whole, and can be taken
 //! back as long as nothing of it was handed out.
 
-use super::in_flight::{NEVER, Slot};
-use super::transitions::{Answer, Next, Verb, classify, rule};
-use super::{Capacity, Connection, Misuse, Mode, Phase, SendError, SubscriptionKind, Ticket};
+use super::effects::{Greeting, MOST_EFFECTS, database_number, has_queued_effect, is_configured_name};
+use super::in_flight::{FOREVER, Flags, Listener, NEVER, Slot};
+use super::name_index::hash;
+use super::transitions::{Answer, answer};
+use super::transmit::Mark;
+use super::verb::{Meaning, Verb, can_be_open, classify, is};
+use super::{
+    Capacity, Changes, Connection, Misuse, Mode, Phase, SendError, Silence, SubscriptionKind, Ticket,
+};
 use crate::command::{Command, Patience};
-use crate::parts::{DEADLINES, MODES, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
-use crate::reply::parse_magnitude;
-use crate::resp::{ArgumentWriter, Encoder, Length, Parser, Protocol, split_length, split_payload};
-use crate::storage::move_within;
+use crate::parts::{DEADLINES, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
+use crate::resp::{ArgumentWriter, Length, Parser, Protocol, split_length, split_payload};
 use crate::time::{Duration, Instant};
 
 /// What can be said about one command when it is sent.
@@ -18,6 +22,8 @@ use crate::time::{Duration, Instant};
 pub struct SendOptions {
     timeout: Option<Option<Duration>>,
     streamed: bool,
+    /// It is sent as a part of a transaction, or not at all.
+    queued: bool,
 }
 
 impl SendOptions {
@@ -32,6 +38,12 @@ impl SendOptions {
     #[must_use]
     pub const fn no_timeout(mut self) -> Self {
         self.timeout = Some(None);
+        self
+    }
+
+    /// The command is sent as a part of a transaction, or not at all.
+    pub(super) const fn queued(mut self) -> Self {
+        self.queued = true;
         self
     }
 
@@ -81,13 +93,28 @@ impl<P: Parser> Connection<'_, P> {
         options: SendOptions,
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
-        let before = self.transmit.len();
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
-        Encoder::new(&mut self.transmit).arguments(write)?;
-        let deadline = if DEADLINES { self.deadline(now, patience, options) } else { NEVER };
-        let sent = self.admit(before, deadline, options.streamed, open);
+        if self.transmit.has_taken_back() && self.transmit.has_gate() {
+            self.transmit.drop_taken_back(&mut self.in_flight);
+        }
+        let mut mark = self.transmit.mark();
+        let mut written = self.transmit.append_command(write);
+        if written.is_err() && self.transmit.has_taken_back() {
+            self.transmit.drop_taken_back(&mut self.in_flight);
+            mark = self.transmit.mark();
+            written = self.transmit.append_command(write);
+        }
+        written?;
+        let slot = Slot {
+            deadline: if DEADLINES { self.deadline(now, patience, options) } else { NEVER },
+            allowance: if DEADLINES { allowance(patience, options) } else { 0 },
+            flags: Flags::STREAMED.when(options.streamed).with(Flags::IN_TRANSACTION.when(options.queued)),
+            start: self.transmit.position(),
+            ..Slot::EMPTY
+        };
+        let sent = self.admit(now, mark, slot, open);
         if sent.is_err() {
-            self.transmit.truncate(before);
+            self.transmit.back_to(mark);
         }
         sent
     }
@@ -111,165 +138,238 @@ impl<P: Parser> Connection<'_, P> {
         timeout.map_or(NEVER, |timeout| now + timeout + more)
     }
 
-    /// Decides about the command that was appended behind `before`.
+    /// Decides about the command that was appended behind the mark, as `slot`.
     fn admit(
         &mut self,
-        before: usize,
-        deadline: Instant,
-        streamed: bool,
+        now: Instant,
+        mark: Mark,
+        mut slot: Slot,
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
         let misuse = |misuse| Err(SendError::Misuse(misuse));
-        if self.link.phase == Phase::Dead {
+        if self.link.phase == Phase::Over {
             return misuse(Misuse::Closed);
         }
-        if !PIECES && (streamed || open.is_some()) {
+        if !PIECES && (slot.is(Flags::STREAMED) || open.is_some()) {
             return misuse(Misuse::NotBuilt);
         }
-        if PIECES && self.link.unfinished.is_some() {
+        if self.transmit.unfinished().is_some() {
             return misuse(Misuse::Unfinished);
         }
-        let length = self.transmit.len() - before;
-        let room = self.room_before_the_wrap();
-        // Behind what comes in pieces there is a line end.
-        let needed = length.saturating_add(open.map_or(0, |open| open.saturating_add(2)));
-        if needed > room {
-            return Err(SendError::Capacity(Capacity::Transmit { needed, available: room }));
-        }
-        if self.link.gate.is_some() && self.transmit.available() < self.handshake_reserve() {
-            // Behind the gate there is a handshake to come, which goes out first.
-            let available = (self.transmit.available() + length).saturating_sub(self.handshake_reserve());
-            return Err(SendError::Capacity(Capacity::Transmit { needed: length, available }));
-        }
-        let bytes = self.transmit.part(before, self.transmit.len());
-        let mut words = Words::of(bytes);
+        let length = self.transmit.since(mark).len();
+        let mut words = Words::of(self.transmit.since(mark));
         let name = words.next().unwrap_or_default();
-        let verb = classify(name, words.clone());
-        let (answer, next) = rule(self.link.mode, verb);
+        let meaning = classify(name, words.clone());
+        let can_be_open = open.is_none() || can_be_open(name, words);
+        self.refresh_expected();
+        slot.verb = meaning.verb;
+        let answer = answer(self.mode(), slot.verb);
         if let Answer::Refused(why) = answer {
             return misuse(why);
         }
-        let settled = self.link.phase == Phase::Ready && self.link.gate.is_none();
-        if SESSION
-            && ((verb == Verb::Auth && !(settled && self.in_flight.is_empty()))
-                || (verb == Verb::Reset && !settled))
-        {
+        if SESSION && slot.is(Flags::IN_TRANSACTION) && answer != Answer::Queued {
+            return misuse(Misuse::InTransaction);
+        }
+        let settled = self.link.phase == Phase::Ready && !self.transmit.has_gate();
+        if SESSION && !self.may_be_gated(slot.verb, settled) {
             return misuse(Misuse::NotAlone);
         }
-        if open.is_some() {
-            // What the last argument of CLIENT REPLY is has to be known.
-            let plain = matches!(verb, Verb::Ordinary | Verb::ScriptLoad)
-                && !name.is_empty()
-                && !name.eq_ignore_ascii_case(b"CLIENT");
-            if !(settled && plain && answer != Answer::Nothing) {
-                return misuse(Misuse::NotInPieces);
+        if PIECES
+            && open.is_some()
+            && !(settled && slot.verb == Verb::Ordinary && can_be_open && answer != Answer::Nothing)
+        {
+            return misuse(Misuse::NotInPieces);
+        }
+        if SUBSCRIPTIONS && slot.verb == Verb::Unsubscribe {
+            self.append_fence(mark, &mut slot)?;
+        }
+        self.check_room(mark, open)?;
+        if SESSION {
+            self.read_argument(mark, &mut slot, meaning)?;
+            if answer == Answer::Queued && has_queued_effect(slot.verb) {
+                if self.link.effects_sent >= MOST_EFFECTS {
+                    return Err(SendError::Capacity(Capacity::Transaction));
+                }
+                self.link.effects_sent += 1;
             }
         }
-        let mut slot = Slot {
-            verb,
-            deadline,
-            start: self.queued,
-            length: length as u32,
-            queued: answer == Answer::Queued,
-            streamed,
-            ..Slot::EMPTY
-        };
-        if SUBSCRIPTIONS && answer == Answer::Confirmations && !self.note_subscriptions(before, &mut slot)? {
+        if SUBSCRIPTIONS && answer == Answer::Confirmations && !self.note_names(mark, length, &mut slot)? {
             // Without a name the server answers with an error.
             slot.verb = Verb::Ordinary;
         }
-        if SESSION {
-            self.note_effects(&mut slot, before);
-        }
-        match next {
-            _ if !MODES => {}
-            Next::Same => {}
-            Next::To(mode) => self.link.mode = mode,
-            Next::BySubscriptions => self.mode_by_subscriptions(),
-        }
-        self.queued = self.queued.wrapping_add(length as u32);
+        // From here on nothing is refused any more.
+        slot.length = self.transmit.queue(mark);
         if SESSION && answer == Answer::Nothing {
-            self.link.silent = true;
+            self.note_unanswered(&slot);
             return Ok(Ticket::UNANSWERED);
         }
         if PIECES {
-            self.link.unfinished = open;
+            self.transmit.begin(open);
         }
+        slot.flags = slot.flags.with(Flags::IN_TRANSACTION.when(answer == Answer::Queued));
+        Ok(self.enqueue(now, slot))
+    }
+
+    /// Puts a command into the queue whose bytes have been queued.
+    pub(super) fn enqueue(&mut self, now: Instant, mut slot: Slot) -> Ticket {
         if SESSION {
-            slot.behind_silence = core::mem::take(&mut self.link.silent);
+            let silence = core::mem::take(&mut self.link.silence) != Silence::None;
+            slot.flags = slot.flags.with(Flags::AFTER_SILENCE.when(silence));
+            self.note_sent(&mut slot);
         }
         if DEADLINES {
+            if self.in_flight.is_empty() {
+                self.timers.asked(now);
+            }
             self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
         }
-        Ok(self.in_flight.push(slot))
+        let fresh = self.fresh();
+        self.link.expected.expect(&slot, fresh);
+        self.in_flight.push(slot)
     }
 
-    /// Under RESP2 subscriptions are a mode of their own. Before the protocol is agreed on the one that was asked for
-    /// counts: should it not be had, a subscriber's other commands are answered with errors.
-    pub(super) fn mode_by_subscriptions(&mut self) {
-        if !SUBSCRIPTIONS {
-            self.link.mode = Mode::Ready;
-            return;
+    /// Whether a command may be sent for which all others wait, or that waits for all others.
+    fn may_be_gated(&self, verb: Verb, settled: bool) -> bool {
+        match verb {
+            Verb::Auth | Verb::Hello => settled && self.in_flight.is_empty(),
+            Verb::Reset => settled,
+            _ => true,
         }
-        let protocol =
-            if self.link.phase == Phase::Ready { self.link.protocol } else { self.config.protocol };
-        let resp3 = RESP3 && protocol == Protocol::Resp3;
-        self.link.mode =
-            if self.subscriptions.total() > 0 && !resp3 { Mode::Subscribed } else { Mode::Ready };
     }
 
-    /// Keeps what the command behind `before` subscribes to, and counts its confirmations. False if it names nothing.
-    fn note_subscriptions(&mut self, before: usize, slot: &mut Slot) -> Result<bool, SendError> {
-        let bytes = self.transmit.part(before, self.transmit.len());
-        let mut words = Words::of(bytes);
+    /// Appends a PING after a SUNSUBSCRIBE; see [`fence_reply`](Self::fence_reply).
+    fn append_fence(&mut self, mark: Mark, slot: &mut Slot) -> Result<(), SendError> {
+        let name = Words::of(self.transmit.since(mark)).next().unwrap_or_default();
+        if let Some((kind, _)) = SubscriptionKind::from_name(name) {
+            slot.subscription = kind;
+        }
+        if slot.is_fenced() {
+            self.transmit.append_command(&|out| out.bytes(b"PING"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for what was appended behind the mark, and for what has to fit besides.
+    fn check_room(&self, mark: Mark, open: Option<usize>) -> Result<(), SendError> {
+        let length = self.transmit.since(mark).len();
+        let available = self.transmit.room_before_the_wrap(self.in_flight.front());
+        // After what comes in pieces there is a line end.
+        let needed = length.saturating_add(open.map_or(0, |open| open.saturating_add(2)));
+        if needed > available {
+            return Err(SendError::Capacity(Capacity::Transmit { needed, available }));
+        }
+        if self.transmit.has_gate() && self.transmit.available() < self.handshake_reserve() {
+            // There is a handshake to come, which goes out first.
+            let available = (self.transmit.available() + length).saturating_sub(self.handshake_reserve());
+            return Err(SendError::Capacity(Capacity::Transmit { needed: length, available }));
+        }
+        Ok(())
+    }
+
+    /// Reads from the words of a command what its effect needs to know.
+    fn read_argument(&self, mark: Mark, slot: &mut Slot, meaning: Meaning) -> Result<(), SendError> {
+        let mut words = Words::of(self.transmit.since(mark));
+        let name = words.next();
+        if meaning.secret {
+            slot.mark(Flags::SECRET);
+        }
+        match slot.verb {
+            // Where it is no number the server will refuse it.
+            Verb::Select => slot.argument = words.next().and_then(database_number).unwrap_or(0),
+            Verb::Change | Verb::Unchange => {
+                slot.argument = meaning.changes.bits().into();
+                let new_name = words.nth(1).unwrap_or_default();
+                if meaning.changes == Changes::NAME && is_configured_name(new_name, &self.config) {
+                    slot.verb = Verb::Unchange;
+                }
+            }
+            Verb::Hello => {
+                let greeting = Greeting::read(words, &self.config);
+                if !RESP3 && greeting.protocol == Some(Protocol::Resp3) {
+                    return Err(SendError::Misuse(Misuse::NotBuilt));
+                }
+                slot.argument = greeting.argument();
+            }
+            Verb::Ordinary if meaning.secret => slot.argument = is(name, "ACL").into(),
+            _ => {}
+        }
+        // CLIENT CACHING holds for all CLIENT commands and the one after them.
+        if self.link.one_shot && !is(name, "CLIENT") {
+            slot.mark(Flags::ENDS_ONE_SHOT);
+        }
+        Ok(())
+    }
+
+    /// Keeps what the subscription that was appended behind the mark, with `length` bytes, names, and counts its
+    /// confirmations. False if it is a SUBSCRIBE that names nothing.
+    fn note_names(&mut self, mark: Mark, length: usize, slot: &mut Slot) -> Result<bool, SendError> {
+        let bytes = self.transmit.since(mark);
+        let mut words = Words::of(bytes.get(..length).unwrap_or(bytes));
         let Some((kind, subscribes)) = words.next().and_then(SubscriptionKind::from_name) else {
             return Ok(false);
         };
         slot.subscription = kind;
         let number = self.in_flight.next_sequence();
-        let names = words.clone().count();
-        slot.count = u32::try_from(names).unwrap_or(u32::MAX);
-        if subscribes {
-            for name in words {
-                if self.subscriptions.insert(kind, name, number).is_err() {
-                    self.subscriptions.remove_added_by(kind, number);
-                    return Err(SendError::Capacity(Capacity::Subscriptions));
-                }
-            }
-            return Ok(names > 0);
+        for name in words.clone() {
+            slot.argument = slot.argument.saturating_add(1);
+            slot.names = slot.names.wrapping_add(hash(kind as u8, name));
         }
-        if names == 0 {
+        if subscribes {
+            let wanted = self.subscriptions.want(kind, words, number);
+            wanted.map_err(|_| SendError::Capacity(Capacity::Subscriptions))?;
+            return Ok(slot.argument > 0);
+        }
+        if slot.argument == 0 {
             // One confirmation for each that the server has then, or one that says null when it has none.
-            slot.everything = true;
-            self.subscriptions.remove_all(kind);
+            slot.mark(Flags::EVERYTHING);
+            self.subscriptions.unwant_all(Some(kind), number);
         } else {
-            words.for_each(|name| self.subscriptions.remove(kind, name));
+            words.for_each(|name| self.subscriptions.unwant(kind, name, number));
         }
         Ok(true)
     }
 
-    /// What a command changes as soon as it is sent.
-    fn note_effects(&mut self, slot: &mut Slot, before: usize) {
+    /// A command was sent that the server does not answer.
+    fn note_unanswered(&mut self, slot: &Slot) {
+        self.link.silence = match (slot.verb, self.link.silence) {
+            (Verb::ReplyOff, _) => Silence::Off,
+            (Verb::ReplySkip, _) => Silence::Skip,
+            (Verb::Quit, _) => Silence::Quit,
+            // Skipping ends with the command that was skipped.
+            (_, Silence::Skip) => Silence::Over,
+            (_, silence) => silence,
+        };
+        if slot.verb == Verb::Change {
+            // Nobody will say whether it did.
+            let changes = Changes::from_bits(slot.argument as u16);
+            self.known.changes = self.known.changes.with(changes);
+            self.link.expected_is_stale = true;
+        }
+    }
+
+    /// What a command does to the connection as soon as it is sent.
+    fn note_sent(&mut self, slot: &mut Slot) {
+        let ends = slot.is(Flags::ENDS_ONE_SHOT);
+        let begins = slot.verb == Verb::Change
+            && !Changes::NEXT_COMMAND.common(Changes::from_bits(slot.argument as u16)).is_empty();
+        self.link.one_shot = begins || self.link.one_shot && !ends;
         match slot.verb {
-            Verb::Watch => self.link.watching = true,
-            Verb::Unwatch if !slot.queued => self.link.watching = false,
-            Verb::Exec | Verb::Discard => self.link.watching = false,
-            Verb::Select => {
-                let bytes = self.transmit.part(before, self.transmit.len());
-                let number = Words::of(bytes).nth(1).and_then(|word| parse_magnitude(word, false).ok());
-                let database = number.and_then(|(_, number)| u32::try_from(number).ok());
-                slot.count = database.unwrap_or(self.database);
+            Verb::Multi => self.link.effects_sent = 0,
+            // What follows waits until it is known who asks, and in which protocol.
+            Verb::Auth => self.transmit.close_gate(),
+            Verb::Hello => {
+                self.transmit.close_gate();
+                if Greeting::of(slot.argument).protocol == Some(Protocol::Resp3) {
+                    // The reply to HELLO 3 is RESP3 already.
+                    self.receive.set_protocol(Protocol::Resp3);
+                }
             }
-            Verb::Auth => {
-                self.link.gate = Some(self.transmit.len());
-                self.link.user_changed = true;
-            }
+            // What follows waits until the connection has been greeted anew.
             Verb::Reset => {
-                // What follows waits until the connection has been greeted anew.
-                self.link.gate = Some(self.transmit.len());
-                self.link.watching = false;
-                self.link.user_changed = false;
-                self.subscriptions.clear();
+                self.transmit.close_gate();
+                if SUBSCRIPTIONS {
+                    self.subscriptions.unwant_all(None, self.in_flight.next_sequence());
+                }
             }
             _ => {}
         }
@@ -279,143 +379,131 @@ impl<P: Parser> Connection<'_, P> {
     /// otherwise its reply is swallowed when it comes. False if the ticket is answered or stale.
     pub fn discard(&mut self, ticket: Ticket) -> bool {
         let Some(position) = self.in_flight.position(ticket) else { return false };
-        if let Some(slot) = self.in_flight.get_mut(position).filter(|slot| slot.expired) {
-            slot.expired = false;
-            self.link.expired -= 1;
+        let answered = Flags::CONFIRMED.with(Flags::REFUSED);
+        if SUBSCRIPTIONS && self.in_flight.get(position).is_some_and(|slot| slot.is(answered)) {
+            return false;
         }
-        let mut first = true;
-        self.withdraw(position, |_| core::mem::take(&mut first));
+        self.give_up(position, Listener::Nobody);
+        self.in_flight.drop_taken_back();
         true
     }
 
     /// Like [`discard`](Self::discard), for a command, whether or not it is answered, and all that were sent after it: a
-    /// pipeline that is given up. A transaction that begins with it is taken back as long as EXEC was not sent and nothing
-    /// of it was handed out; otherwise MULTI and what stands behind it stay: end it with DISCARD.
-    pub fn discard_from(&mut self, ticket: Ticket) {
-        let Some(position) = self.in_flight.position_from(ticket) else { return };
-        self.withdraw_transaction(position);
-        let mut expired = 0;
-        self.withdraw(position, |slot| {
-            expired += usize::from(core::mem::take(&mut slot.expired));
-            true
-        });
-        self.link.expired -= expired;
-    }
-
-    /// Takes back MULTI at `position` and all behind it, if that is an open transaction of which nothing was handed out.
-    fn withdraw_transaction(&mut self, position: usize) {
-        let Some(&multi) = self.in_flight.get(position) else { return };
-        if multi.verb != Verb::Multi
-            || self.link.mode != Mode::Transaction
-            || self.was_handed_out(multi.start)
+    /// pipeline that is given up.
+    ///
+    /// If the command is the MULTI of the transaction that is open, and nothing of it was handed out, the transaction is
+    /// taken back as a whole. If something was, the server has it: end it with DISCARD.
+    ///
+    /// False, and nothing is done, if the ticket is stale, or names a MULTI that is not the one of the open transaction.
+    pub fn discard_from(&mut self, ticket: Ticket) -> bool {
+        let Some(position) = self.in_flight.position_from(ticket) else { return false };
+        if SESSION
+            && self.mode() == Mode::Transaction
+            && let Some(&multi) = self.in_flight.get(position)
+            && multi.verb == Verb::Multi
         {
-            return;
-        }
-        // Commands that wait to be queued have changed nothing yet.
-        for position in position..self.in_flight.len() {
-            if let Some(slot) = self.in_flight.get_mut(position) {
-                slot.void = true;
+            let later = (position + 1..self.in_flight.len())
+                .filter_map(|position| self.in_flight.get(position))
+                .any(|slot| slot.verb == Verb::Multi && !slot.is(Flags::TAKEN_BACK));
+            if later || multi.is(Flags::TAKEN_BACK) {
+                return false;
+            }
+            if !self.transmit.was_handed_out(&multi) {
+                self.take_back_transaction(position, &multi);
+                return true;
             }
         }
-        let removed = self.queued.wrapping_sub(multi.start) as usize;
-        self.transmit.truncate(self.transmit.len().saturating_sub(removed));
-        self.queued = multi.start;
-        self.link.mode = Mode::Ready;
-        // What was to come in pieces is gone with it, and what CLIENT REPLY keeps from being answered still stands before.
-        self.link.unfinished = None;
-        self.link.silent |= multi.behind_silence;
+        for position in position..self.in_flight.len() {
+            self.give_up(position, Listener::Nobody);
+        }
+        self.in_flight.drop_taken_back();
+        true
+    }
+
+    /// Takes back MULTI at a position and all after it. Commands that wait to be queued have changed nothing yet.
+    fn take_back_transaction(&mut self, position: usize, multi: &Slot) {
+        for position in position..self.in_flight.len() {
+            self.hear_no_more(position, Listener::Nobody);
+            if let Some(slot) = self.in_flight.get_mut(position) {
+                slot.mark(Flags::TAKEN_BACK);
+                slot.length = 0;
+            }
+        }
+        self.transmit.back_to_slot(multi);
+        // What CLIENT REPLY keeps from being answered still stands before it, and so does ASKING.
+        if multi.is(Flags::AFTER_SILENCE) && self.link.silence == Silence::None {
+            self.link.silence = Silence::Over;
+        }
+        self.link.one_shot |= multi.is(Flags::ENDS_ONE_SHOT);
+        self.link.expected_is_stale = true;
+        self.in_flight.drop_taken_back();
     }
 
     /// Whether a reply to the command is still to come and somebody waits for it.
+    #[must_use]
     pub fn is_pending(&self, ticket: Ticket) -> bool {
         self.in_flight
             .position(ticket)
             .and_then(|position| self.in_flight.get(position))
-            .is_some_and(|slot| !slot.discarded)
+            .is_some_and(|slot| slot.listener == Listener::Caller)
     }
 
-    /// Gives up the commands that are `due`, of those from `position` on: takes a command back if nothing of it was handed
-    /// out, and discards the reply of the others.
-    pub(super) fn withdraw(&mut self, position: usize, mut due: impl FnMut(&mut Slot) -> bool) {
-        let greeting = self.greeting_waiting();
-        // Nothing is written any more, and what is queued goes as a whole.
-        let over = matches!(self.link.phase, Phase::Dead);
-        let (handed_out, gate) = (self.handed_out, self.link.gate.unwrap_or(0));
-        // Bytes of commands that are taken back: all in one pass, moving what stays at most once.
-        let (mut removed, mut removed_before_gate) = (0usize, 0usize);
-        let mut read = 0;
-        let whole = self.in_flight.len() - usize::from(self.link.unfinished.is_some());
-        for position in position..self.in_flight.len() {
-            let Some(slot) = self.in_flight.get_mut(position) else { break };
-            let start = slot.start;
-            slot.start = start.wrapping_sub(removed as u32);
-            if !due(slot) {
-                continue;
-            }
-            slot.discarded = true;
-            // What other commands depend on stays.
-            let alone = matches!(slot.verb, Verb::Ordinary | Verb::ScriptLoad);
-            let handed_out_already = is_before(start, handed_out);
-            if over
-                || !alone
-                || position >= whole
-                || slot.queued
-                || slot.behind_silence
-                || slot.void
-                || handed_out_already
-            {
-                continue;
-            }
-            let at = start.wrapping_sub(handed_out) as usize + greeting;
-            let end = at.saturating_add(slot.length as usize);
-            let bytes = self.transmit.filled_mut();
-            if at < read || end > bytes.len() {
-                continue;
-            }
-            if removed > 0 {
-                move_within(bytes, read..at, read - removed);
-            }
-            read = end;
-            removed += end - at;
-            if gate > at {
-                removed_before_gate += end - at;
-            }
-            slot.void = true;
+    /// Whether the command, which is not answered yet, leaves the connection as it is: another caller of the same
+    /// connection will not notice it. False for SELECT, MULTI, CLIENT SETNAME and the like.
+    #[must_use]
+    pub fn leaves_no_trace(&self, ticket: Ticket) -> bool {
+        self.in_flight
+            .position(ticket)
+            .and_then(|position| self.in_flight.get(position))
+            .is_some_and(|slot| matches!(slot.verb, Verb::Ordinary | Verb::Ping))
+    }
+
+    /// Nobody waits for the command at a position any more, or the caller has yet to hear that it is overdue. Takes it back
+    /// if nothing of it was handed out and no other command depends on it.
+    pub(super) fn give_up(&mut self, position: usize, listener: Listener) {
+        const DEPENDED_ON: Flags = Flags::IN_TRANSACTION
+            .with(Flags::AFTER_SILENCE)
+            .with(Flags::ENDS_ONE_SHOT)
+            .with(Flags::TAKEN_BACK);
+        self.hear_no_more(position, listener);
+        let unfinished = self.transmit.unfinished().is_some() && position + 1 == self.in_flight.len();
+        let Some(slot) = self.in_flight.get_mut(position) else { return };
+        let stays = self.link.phase == Phase::Over
+            || unfinished
+            || slot.verb != Verb::Ordinary
+            || slot.is(DEPENDED_ON)
+            || self.transmit.was_handed_out(slot);
+        if !stays {
+            self.transmit.take_back(slot);
+            slot.mark(Flags::TAKEN_BACK);
         }
-        if removed > 0 {
-            let bytes = self.transmit.filled_mut();
-            let rest = bytes.len() - removed;
-            move_within(bytes, read..rest + removed, read - removed);
-            self.transmit.truncate(rest);
-            self.queued = self.queued.wrapping_sub(removed as u32);
-            self.link.gate = self.link.gate.map(|gate| gate - removed_before_gate);
+    }
+
+    fn hear_no_more(&mut self, position: usize, listener: Listener) {
+        let Some(slot) = self.in_flight.get_mut(position) else { return };
+        if slot.listener == Listener::Engine {
+            return;
         }
-        self.in_flight.drop_void();
-    }
-
-    /// Bytes of the handshake that stand before the commands.
-    fn greeting_waiting(&self) -> usize {
-        if self.link.phase == Phase::Handshake { self.link.gate.unwrap_or(0) } else { 0 }
-    }
-
-    pub(super) fn was_handed_out(&self, start: u32) -> bool {
-        is_before(start, self.handed_out)
-    }
-
-    /// How many more bytes can be sent before the oldest of them that matters is answered. Positions wrap: the engine
-    /// tells them apart as long as they are less than 2 GiB away from each other.
-    fn room_before_the_wrap(&self) -> usize {
-        let oldest = match self.in_flight.front() {
-            Some(slot) if self.was_handed_out(slot.start) => slot.start,
-            _ => self.handed_out,
-        };
-        (i32::MAX as u32).saturating_sub(self.queued.wrapping_sub(oldest)) as usize
+        if slot.listener == Listener::Overdue {
+            self.link.expired -= 1;
+        }
+        if listener == Listener::Overdue {
+            self.link.expired += 1;
+        }
+        slot.listener = listener;
     }
 }
 
-/// Whether one of two wrapping positions, less than 2 GiB apart, is before the other.
-fn is_before(one: u32, other: u32) -> bool {
-    other.wrapping_sub(one) as i32 > 0
+/// How many seconds the server may be silent about a command besides what the health check allows.
+fn allowance(patience: Patience, options: SendOptions) -> u16 {
+    match (options.timeout, patience) {
+        (Some(None), _) | (None, Patience::Forever) => FOREVER,
+        (_, Patience::Usual) | (Some(Some(_)), Patience::Forever) => 0,
+        (_, Patience::Longer(more)) => {
+            let seconds = more.as_secs().saturating_add(u64::from(more.subsec_nanos() > 0));
+            u16::try_from(seconds).unwrap_or(FOREVER)
+        }
+    }
 }
 
 /// The words of an encoded command.
@@ -427,7 +515,7 @@ struct Words<'w> {
 impl<'w> Words<'w> {
     #[inline]
     fn of(command: &'w [u8]) -> Self {
-        // Behind the header of the array there are bulk strings, and nothing else.
+        // After the header of the array there are bulk strings, and nothing else.
         Words { rest: split_length(command).1 }
     }
 }
@@ -445,33 +533,5 @@ impl<'w> Iterator for Words<'w> {
             }
             _ => None,
         }
-    }
-}
-
-#[cfg(all(test, feature = "alloc"))]
-mod tests {
-    use super::*;
-    use crate::connection::{Buffers, Config};
-
-    #[test]
-    fn positions_stay_less_than_two_gibibytes_apart() {
-        let now = Instant::from_micros(0);
-        let config = Config::default().protocol(Protocol::Resp2).no_library();
-        let mut redis = Connection::new(config, Buffers::growing());
-        redis.connected(now).unwrap();
-        assert!(redis.poll_event().is_some());
-        redis.send(now, &["BLPOP", "k", "0"]).unwrap();
-        redis.transmitted(usize::MAX);
-        // As if so much had been sent and written behind it.
-        let much = i32::MAX as u32 - 20 - redis.queued;
-        redis.queued += much;
-        redis.handed_out += much;
-        let full = redis.send(now, &["GET", "kk"]).unwrap_err();
-        assert_eq!(full, SendError::Capacity(Capacity::Transmit { needed: 21, available: 20 }));
-        // The line end of what comes in pieces counts, too.
-        let full = redis.begin(now, &["GET"], 2, SendOptions::default()).unwrap_err();
-        assert_eq!(full, SendError::Capacity(Capacity::Transmit { needed: 21, available: 20 }));
-        redis.send(now, &["PING"]).unwrap();
-        assert!(redis.was_handed_out(redis.in_flight.front().unwrap().start));
     }
 }

@@ -1,20 +1,24 @@
 //! What the user is subscribed to: the set that the handshake restores on every new stream.
+//!
+//! A name has a settled part, what the answered commands have made of it, and the newest command in flight that names it.
+//! That command decides whether the name belongs to the set, as if it succeeded: an older one cannot change that any more.
+//! When it is refused, all older ones have been answered, so the settled part is the truth.
 
 use super::SubscriptionKind;
-use super::in_flight::Sequences;
 use super::name_index::{NameIndex, hash};
 use crate::command::{Arguments, Command, Open};
 use crate::resp::ArgumentWriter;
 use crate::storage::{Full, Storage, copy, move_within};
 
 /// Names by kind, one after the other in one piece of memory:
-/// kind and mark (1 byte), number of the slot that added it (4), length (4), name.
+/// kind and flags (1 byte), number of the newest command in flight that names it (4), length (4), name.
 #[derive(Debug)]
 pub(super) struct Subscriptions<'a> {
     memory: Storage<'a, u8>,
     used: usize,
     /// Bytes of names that were removed and still take their place.
     dead: usize,
+    /// How many names belong to the set, by kind.
     counts: [usize; 3],
     /// The length of the longest name since the set was empty.
     longest: usize,
@@ -24,20 +28,38 @@ pub(super) struct Subscriptions<'a> {
 /// What an entry takes besides its name, in bytes.
 pub(super) const ENTRY_OVERHEAD: usize = 9;
 
-/// In the byte of the kind: the handshake has restored the name.
-const RESTORED: u8 = 0x80;
-
-/// In the byte of the kind: the name was removed.
-const DEAD: u8 = 0x40;
-
 /// Sets up to this number of names are searched from end to end.
 const SMALL: usize = 16;
 
+/// In the first byte of an entry: its kind.
+const KIND: u8 = 0b11;
+/// It is subscribed to, as far as the commands that are answered say.
+const SETTLED: u8 = 1 << 2;
+/// A SUBSCRIBE in flight names it, and is the newest command that does.
+const WANTED: u8 = 1 << 3;
+/// An UNSUBSCRIBE in flight names it, or RESET, and is the newest command that does.
+const UNWANTED: u8 = 1 << 4;
+/// The handshake has sent a SUBSCRIBE for it.
+const SENT: u8 = 1 << 5;
+/// The handshake's SUBSCRIBE for it was confirmed.
+const RESTORED: u8 = 1 << 6;
+/// The name was removed.
+const DEAD: u8 = 1 << 7;
+
+/// What the server's word that a name is not subscribed to any more means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsubscribed {
+    /// It is what the command asked for.
+    Asked,
+    /// Nobody has asked for it.
+    Unasked,
+    /// The name is not in the set.
+    Unknown,
+}
+
 struct Entry<'e> {
-    kind: u8,
-    restored: bool,
-    dead: bool,
-    added_by: u32,
+    flags: u8,
+    number: u32,
     name: &'e [u8],
 }
 
@@ -46,6 +68,7 @@ impl<'a> Subscriptions<'a> {
         Subscriptions { memory, used: 0, dead: 0, counts: [0; 3], longest: 0, index: NameIndex::default() }
     }
 
+    /// How many names of a kind belong to the set, if all commands in flight succeed.
     pub(super) fn count(&self, kind: SubscriptionKind) -> usize {
         self.counts.get(kind as usize).copied().unwrap_or(0)
     }
@@ -54,20 +77,173 @@ impl<'a> Subscriptions<'a> {
         self.counts.iter().sum()
     }
 
-    pub(super) fn clear(&mut self) {
-        self.used = 0;
-        self.dead = 0;
-        self.counts = [0; 3];
-        self.longest = 0;
-        self.index.clear();
-        self.memory.shrink(0);
+    /// The names of a kind that belong to the set, if all commands in flight succeed.
+    pub(super) fn names(&self, kind: SubscriptionKind) -> impl Iterator<Item = &[u8]> {
+        self.entries().filter(move |entry| entry.is(kind) && entry.belongs()).map(|entry| entry.name)
     }
 
-    /// Adds a name unless it is there.
-    pub(super) fn insert(&mut self, kind: SubscriptionKind, name: &[u8], added_by: u32) -> Result<(), Full> {
-        if self.find(kind, name).is_some() {
-            return Ok(());
+    /// The most bytes that a name has, or had.
+    pub(super) fn longest_name(&self) -> usize {
+        self.longest
+    }
+
+    /// A SUBSCRIBE with this number was sent for these names.
+    ///
+    /// # Errors
+    /// [`Full`] when there is no room for all of them. Nothing has changed.
+    pub(super) fn want<'n>(
+        &mut self,
+        kind: SubscriptionKind,
+        names: impl Iterator<Item = &'n [u8]> + Clone,
+        number: u32,
+    ) -> Result<(), Full> {
+        for name in names.clone() {
+            if self.find(kind, name).is_none() && self.add(kind, name, number).is_err() {
+                // Those that were there have not been touched yet.
+                self.refused(kind, number);
+                return Err(Full);
+            }
         }
+        names.for_each(|name| self.change(kind, name, |flags| flags & !UNWANTED | WANTED, Some(number)));
+        Ok(())
+    }
+
+    /// An UNSUBSCRIBE with this number was sent for a name.
+    pub(super) fn unwant(&mut self, kind: SubscriptionKind, name: &[u8], number: u32) {
+        self.change(kind, name, |flags| flags & !WANTED | UNWANTED, Some(number));
+    }
+
+    /// An UNSUBSCRIBE with this number was sent for all names of a kind, or RESET for all names.
+    pub(super) fn unwant_all(&mut self, kind: Option<SubscriptionKind>, number: u32) {
+        self.change_where(
+            &|entry| kind.is_none_or(|kind| entry.is(kind)),
+            |flags| flags & !WANTED | UNWANTED,
+            Some(number),
+        );
+    }
+
+    /// The server has confirmed that a name is subscribed to, for the command with this number. False if no command can
+    /// have asked for it.
+    pub(super) fn subscribed(&mut self, kind: SubscriptionKind, name: &[u8], number: u32) -> bool {
+        let Some(at) = self.find(kind, name) else { return false };
+        let answered = self.entry(at).is_some_and(|entry| entry.number == number);
+        let pending = if answered { WANTED } else { 0 };
+        self.change_at(at, |flags| flags & !pending | SETTLED, None);
+        true
+    }
+
+    /// The server says that a name is not subscribed to any more, while the command with this number is the oldest one, if
+    /// there is one.
+    pub(super) fn unsubscribed(
+        &mut self,
+        kind: SubscriptionKind,
+        name: &[u8],
+        number: Option<u32>,
+    ) -> Unsubscribed {
+        let Some(at) = self.find(kind, name) else { return Unsubscribed::Unknown };
+        let Some(entry) = self.entry(at) else { return Unsubscribed::Unknown };
+        let pending = entry.flags & (WANTED | UNWANTED) != 0;
+        let asked = entry.flags & UNWANTED != 0 && Some(entry.number) == number;
+        // A newer command than the one that is answered may have been sent for it.
+        let known = asked || pending && number.is_some();
+        let pending = if asked { UNWANTED } else { 0 };
+        self.change_at(at, |flags| flags & !(pending | SETTLED), None);
+        if known { Unsubscribed::Asked } else { Unsubscribed::Unasked }
+    }
+
+    /// The command with this number was refused as a whole.
+    pub(super) fn refused(&mut self, kind: SubscriptionKind, number: u32) {
+        self.change_where(
+            &|entry| entry.is(kind) && entry.number == number,
+            |flags| flags & !(WANTED | UNWANTED),
+            None,
+        );
+    }
+
+    /// RESET, which has this number, was answered: nothing is subscribed to but by commands after it.
+    pub(super) fn reset(&mut self, number: u32) {
+        self.change_where(&|_| true, |flags| flags & !SETTLED, None);
+        self.change_where(&|entry| entry.number == number, |flags| flags & !UNWANTED, None);
+    }
+
+    /// The stream is lost, and with it all commands in flight: the set is what they would have made of it.
+    pub(super) fn lost(&mut self) {
+        self.change_where(&|entry| entry.flags & WANTED != 0, |flags| flags & !WANTED | SETTLED, None);
+        let ended = |flags| flags & !(UNWANTED | SETTLED);
+        self.change_where(&|entry| entry.flags & UNWANTED != 0, ended, None);
+    }
+
+    /// Forgets what was restored on an earlier stream.
+    pub(super) fn begin_restore(&mut self) {
+        self.change_where(&|_| true, |flags| flags & !(SENT | RESTORED), None);
+    }
+
+    /// The command that subscribes again to names of a kind that have not been restored, as many as fit into `room` bytes,
+    /// but one at least, and `most` at most. What a command that waits names is left to that command.
+    pub(super) fn resubscribe(
+        &self,
+        kind: SubscriptionKind,
+        room: usize,
+        most: usize,
+    ) -> Resubscribe<'_, 'a> {
+        let mut command = Resubscribe { subscriptions: self, kind, take: 0 };
+        let mut left = room.saturating_sub(32);
+        for name in self.due(kind) {
+            let cost = name.len().saturating_add(16);
+            if command.take > 0 && (cost > left || command.take >= most) {
+                break;
+            }
+            left = left.saturating_sub(cost);
+            command.take += 1;
+        }
+        command
+    }
+
+    /// The first `take` names that [`resubscribe`](Self::resubscribe) has taken were sent.
+    pub(super) fn sent(&mut self, kind: SubscriptionKind, take: usize) {
+        let mut at = 0;
+        for _ in 0..take {
+            while let Some(entry) = self.entry(at)
+                && !entry.is_due(kind)
+            {
+                at += entry.size();
+            }
+            self.change_at(at, |flags| flags | SENT, None);
+        }
+    }
+
+    /// The server has confirmed a name for the handshake. False if that was not sent.
+    pub(super) fn restored(&mut self, kind: SubscriptionKind, name: &[u8]) -> bool {
+        let Some(at) = self.find(kind, name) else { return false };
+        if !self.entry(at).is_some_and(|entry| entry.is_unconfirmed(kind)) {
+            return false;
+        }
+        self.change_at(at, |flags| flags | RESTORED, None);
+        true
+    }
+
+    /// What was sent and is not confirmed was refused: it is to be sent again.
+    pub(super) fn send_again(&mut self, kind: SubscriptionKind) {
+        self.change_where(&|entry| entry.is_unconfirmed(kind), |flags| flags & !SENT, None);
+    }
+
+    /// The name that was sent and is not confirmed.
+    pub(super) fn unconfirmed(&self, kind: SubscriptionKind) -> Option<&[u8]> {
+        self.entries().find(|entry| entry.is_unconfirmed(kind)).map(|entry| entry.name)
+    }
+
+    /// What was sent and is not confirmed was refused, and is given up, unless a command that waits asks for it.
+    pub(super) fn give_up(&mut self, kind: SubscriptionKind) {
+        self.change_where(&|entry| entry.is_unconfirmed(kind), |flags| flags & !(SENT | SETTLED), None);
+    }
+
+    /// The names that the handshake has to restore.
+    fn due(&self, kind: SubscriptionKind) -> impl Iterator<Item = &[u8]> {
+        self.entries().filter(move |entry| entry.is_due(kind)).map(|entry| entry.name)
+    }
+
+    /// Adds a name that is not there, for a SUBSCRIBE with this number.
+    fn add(&mut self, kind: SubscriptionKind, name: &[u8], number: u32) -> Result<(), Full> {
         let length = u32::try_from(name.len()).map_err(|_| Full)?;
         let end = self.used.checked_add(ENTRY_OVERHEAD + name.len()).ok_or(Full)?;
         // Places are kept as 32 bits.
@@ -77,9 +253,9 @@ impl<'a> Subscriptions<'a> {
         let (header, text) = place.split_at_mut_checked(ENTRY_OVERHEAD).ok_or(Full)?;
         copy(text, name);
         if let [place, rest @ ..] = header {
-            *place = kind as u8;
-            let (adder, size) = rest.split_at_mut_checked(4).ok_or(Full)?;
-            copy(adder, &added_by.to_le_bytes());
+            *place = kind as u8 | WANTED;
+            let (numbered, size) = rest.split_at_mut_checked(4).ok_or(Full)?;
+            copy(numbered, &number.to_le_bytes());
             copy(size, &length.to_le_bytes());
         }
         self.used = end;
@@ -95,105 +271,77 @@ impl<'a> Subscriptions<'a> {
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, kind: SubscriptionKind, name: &[u8]) {
-        let Some(at) = self.find(kind, name) else { return };
-        if let Some(byte) = self.memory.as_mut_slice().get_mut(at) {
-            *byte |= DEAD;
-        }
-        if let Some(count) = self.counts.get_mut(kind as usize) {
-            *count -= 1;
-        }
-        self.dead += ENTRY_OVERHEAD + name.len();
-        // Lent memory is closed up at once; what grows, when half of it is waste, which is paid for by the removals.
-        if !self.memory.grows() || self.dead > self.used / 2 {
-            self.remove_where(&|_| false);
+    /// Changes the flags of a name, and which command names it last, if it is there.
+    fn change(&mut self, kind: SubscriptionKind, name: &[u8], flags: impl Fn(u8) -> u8, number: Option<u32>) {
+        if let Some(at) = self.find(kind, name) {
+            self.change_at(at, flags, number);
         }
     }
 
-    pub(super) fn remove_all(&mut self, kind: SubscriptionKind) {
-        self.remove_where(&|entry| entry.kind == kind as u8);
-    }
-
-    /// Takes back what a command added that the server then refused.
-    pub(super) fn remove_added_by(&mut self, kind: SubscriptionKind, slot: u32) {
-        self.remove_where(&|entry| entry.kind == kind as u8 && entry.added_by == slot);
-    }
-
-    /// The names of a kind.
-    pub(super) fn names(&self, kind: SubscriptionKind) -> impl Iterator<Item = &[u8]> {
-        self.entries().filter(move |entry| entry.kind == kind as u8).map(|entry| entry.name)
-    }
-
-    /// The most bytes that a name has, or had.
-    pub(super) fn longest_name(&self) -> usize {
-        self.longest
-    }
-
-    /// Forgets what was restored on an earlier stream.
-    pub(super) fn begin_restore(&mut self) {
-        self.mark_restored(false, &mut |_| true);
-    }
-
-    /// The command that subscribes again to names of a kind that have not been restored, as many as fit into `room`
-    /// bytes, but one at least. What a slot in flight subscribes to is left to it: `sent` says which slots these are.
-    pub(super) fn resubscribe(
-        &self,
-        kind: SubscriptionKind,
-        room: usize,
-        sent: Sequences,
-    ) -> Resubscribe<'_, 'a> {
-        let mut command = Resubscribe { subscriptions: self, kind, sent, take: 0 };
-        let mut left = room.saturating_sub(32);
-        for name in self.unrestored(kind, sent) {
-            let cost = name.len().saturating_add(16);
-            if command.take > 0 && cost > left {
-                break;
+    /// The same for the entry at a place. One that nothing speaks for any more is removed.
+    fn change_at(&mut self, at: usize, flags: impl Fn(u8) -> u8, number: Option<u32>) {
+        if let Some(size) = self.set_flags(at, &flags, number) {
+            self.dead += size;
+            // Lent memory is closed up at once; what grows, when half of it is waste, which is paid for by the removals.
+            if !self.memory.grows() || self.dead > self.used / 2 {
+                self.close_up();
             }
-            left = left.saturating_sub(cost);
-            command.take += 1;
         }
-        command
     }
 
-    /// Keeps that the first `take` names are restored that [`resubscribe`](Self::resubscribe) has taken.
-    pub(super) fn took(&mut self, kind: SubscriptionKind, mut take: usize, sent: Sequences) {
-        self.mark_restored(true, &mut |entry| {
-            let due = take > 0 && entry.is_due(kind, sent);
-            take -= usize::from(due);
-            due
-        });
-    }
-
-    fn unrestored(&self, kind: SubscriptionKind, sent: Sequences) -> impl Iterator<Item = &[u8]> {
-        self.entries().filter(move |entry| entry.is_due(kind, sent)).map(|entry| entry.name)
-    }
-
-    /// Keeps whether the names that match have been restored.
-    fn mark_restored(&mut self, restored: bool, matches: &mut dyn FnMut(&Entry<'_>) -> bool) {
-        let mut at = 0;
-        while let Some(entry) = self.memory.as_slice().get(at..self.used).and_then(read_entry) {
-            let end = at + entry.size();
-            if !entry.dead
-                && matches(&entry)
-                && let Some(byte) = self.memory.as_mut_slice().get_mut(at)
-            {
-                *byte = if restored { *byte | RESTORED } else { *byte & !RESTORED };
+    /// The same for all entries that match.
+    fn change_where(
+        &mut self,
+        matches: &dyn Fn(&Entry<'_>) -> bool,
+        flags: impl Fn(u8) -> u8,
+        number: Option<u32>,
+    ) {
+        let (mut at, mut dead) = (0, 0);
+        while let Some(entry) = self.entry(at) {
+            let (size, changes) = (entry.size(), entry.flags & DEAD == 0 && matches(&entry));
+            if changes && self.set_flags(at, &flags, number).is_some() {
+                dead += size;
             }
-            at = end;
+            at += size;
         }
+        if dead > 0 {
+            self.close_up();
+        }
+    }
+
+    /// Sets flags and number of the entry at a place. Gives its size if it is dead with that.
+    fn set_flags(&mut self, at: usize, flags: &dyn Fn(u8) -> u8, number: Option<u32>) -> Option<usize> {
+        let entry = self.entry(at)?;
+        let (size, kind) = (entry.size(), usize::from(entry.flags & KIND));
+        let new = flags(entry.flags);
+        let dead = new & (SETTLED | WANTED | UNWANTED) == 0;
+        let (before, after) = (belongs(entry.flags), belongs(new));
+        let header = self.memory.as_mut_slice().get_mut(at..)?;
+        let (place, rest) = header.split_first_mut()?;
+        *place = if dead { new | DEAD } else { new };
+        if let (Some(number), Some(place)) = (number, rest.first_chunk_mut()) {
+            *place = number.to_le_bytes();
+        }
+        if let Some(count) = self.counts.get_mut(kind) {
+            *count = *count + usize::from(after) - usize::from(before);
+        }
+        dead.then_some(size)
+    }
+
+    fn entry(&self, at: usize) -> Option<Entry<'_>> {
+        self.memory.as_slice().get(at..self.used).and_then(read_entry)
     }
 
     /// The names that are there, and their places.
     fn places(&self) -> impl Iterator<Item = (usize, Entry<'_>)> {
-        let memory = self.memory.as_slice().get(..self.used).unwrap_or_default();
         let mut at = 0;
         core::iter::from_fn(move || {
             let place = at;
-            let entry = memory.get(at..).and_then(read_entry)?;
+            let entry = self.entry(at)?;
             at += entry.size();
             Some((place, entry))
         })
-        .filter(|(_, entry)| !entry.dead)
+        .filter(|(_, entry)| entry.flags & DEAD == 0)
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
@@ -201,58 +349,70 @@ impl<'a> Subscriptions<'a> {
     }
 
     fn find(&self, kind: SubscriptionKind, name: &[u8]) -> Option<usize> {
-        let is_it = |entry: &Entry<'_>| entry.kind == kind as u8 && entry.name == name;
+        let is_it = |entry: &Entry<'_>| entry.is(kind) && entry.name == name;
         if !self.index.is_built() {
             return self.places().find(|(_, entry)| is_it(entry)).map(|(place, _)| place);
         }
-        let memory = self.memory.as_slice().get(..self.used).unwrap_or_default();
         self.index.find(hash(kind as u8, name), |place| {
-            memory.get(place..).and_then(read_entry).is_some_and(|entry| !entry.dead && is_it(&entry))
+            self.entry(place).is_some_and(|entry| entry.flags & DEAD == 0 && is_it(&entry))
         })
     }
 
     fn build_index(&mut self) {
         let mut index = core::mem::take(&mut self.index);
-        index.rebuild(self.total());
+        index.rebuild(self.entries().count());
         for (place, entry) in self.places() {
-            index.insert(hash(entry.kind, entry.name), place as u32);
+            index.insert(hash(entry.flags & KIND, entry.name), place as u32);
         }
         self.index = index;
     }
 
-    /// Removes names, and closes up the memory.
-    fn remove_where(&mut self, matches: &dyn Fn(&Entry<'_>) -> bool) {
+    /// Closes up the memory where entries were removed.
+    fn close_up(&mut self) {
         let mut kept = 0;
         let mut at = 0;
-        while at < self.used {
-            let memory = self.memory.as_mut_slice();
-            let Some(entry) = memory.get(at..self.used).and_then(read_entry) else { break };
-            let end = at + entry.size();
-            let kind = usize::from(entry.kind);
-            if entry.dead {
-                // Counted when it was removed.
-            } else if matches(&entry) {
-                if let Some(count) = self.counts.get_mut(kind) {
-                    *count -= 1;
-                }
-            } else {
-                move_within(memory, at..end, kept);
+        while let Some(entry) = self.entry(at) {
+            let (end, dead) = (at + entry.size(), entry.flags & DEAD != 0);
+            if !dead {
+                move_within(self.memory.as_mut_slice(), at..end, kept);
                 kept += end - at;
             }
             at = end;
         }
         self.used = kept;
         self.dead = 0;
-        if self.index.is_built() {
+        if kept == 0 {
+            self.longest = 0;
+            self.index.clear();
+            self.memory.shrink(0);
+        } else if self.index.is_built() {
             self.build_index();
         }
     }
 }
 
+/// Whether a name with these flags belongs to the set, if all commands in flight succeed.
+const fn belongs(flags: u8) -> bool {
+    flags & WANTED != 0 || flags & (SETTLED | UNWANTED) == SETTLED
+}
+
 impl Entry<'_> {
-    /// Whether the handshake has to restore it.
-    fn is_due(&self, kind: SubscriptionKind, sent: Sequences) -> bool {
-        self.kind == kind as u8 && !self.restored && !sent.contains(self.added_by)
+    fn is(&self, kind: SubscriptionKind) -> bool {
+        self.flags & KIND == kind as u8
+    }
+
+    fn belongs(&self) -> bool {
+        belongs(self.flags)
+    }
+
+    /// Whether the handshake has to restore it: nobody else will, and it has not.
+    fn is_due(&self, kind: SubscriptionKind) -> bool {
+        self.is(kind) && self.flags & (SETTLED | WANTED | UNWANTED | SENT | DEAD) == SETTLED
+    }
+
+    /// Whether the handshake has sent it and the server has not answered.
+    fn is_unconfirmed(&self, kind: SubscriptionKind) -> bool {
+        self.is(kind) && self.flags & (SENT | RESTORED | DEAD) == SENT
     }
 
     fn size(&self) -> usize {
@@ -261,24 +421,17 @@ impl Entry<'_> {
 }
 
 fn read_entry(bytes: &[u8]) -> Option<Entry<'_>> {
-    let (&kind, rest) = bytes.split_first()?;
-    let (added_by, rest) = rest.split_first_chunk::<4>()?;
+    let (&flags, rest) = bytes.split_first()?;
+    let (number, rest) = rest.split_first_chunk::<4>()?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let name = rest.get(..u32::from_le_bytes(*length) as usize)?;
-    Some(Entry {
-        kind: kind & !(RESTORED | DEAD),
-        restored: kind & RESTORED != 0,
-        dead: kind & DEAD != 0,
-        added_by: u32::from_le_bytes(*added_by),
-        name,
-    })
+    Some(Entry { flags, number: u32::from_le_bytes(*number), name })
 }
 
 /// A SUBSCRIBE of its kind with names from the set.
 pub(super) struct Resubscribe<'s, 'a> {
     subscriptions: &'s Subscriptions<'a>,
     kind: SubscriptionKind,
-    sent: Sequences,
     pub(super) take: usize,
 }
 
@@ -287,57 +440,131 @@ impl Command for Resubscribe<'_, '_> {
 
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         self.kind.command().write_arguments(out);
-        self.subscriptions.unrestored(self.kind, self.sent).take(self.take).for_each(|name| out.bytes(name));
+        self.subscriptions.due(self.kind).take(self.take).for_each(|name| out.bytes(name));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::vec::Vec;
 
     use super::*;
 
+    const KIND: SubscriptionKind = SubscriptionKind::Channel;
+
+    fn names(set: &Subscriptions<'_>) -> Vec<Vec<u8>> {
+        let mut names: Vec<_> = set.names(KIND).map(<[u8]>::to_vec).collect();
+        names.sort();
+        assert_eq!(names.len(), set.count(KIND));
+        names
+    }
+
+    fn want(set: &mut Subscriptions<'_>, names: &[&[u8]], number: u32) {
+        set.want(KIND, names.iter().copied(), number).unwrap();
+    }
+
     #[test]
-    fn a_set_by_kind() {
+    fn a_name_stays_as_long_as_a_command_that_asked_for_it_may_succeed() {
         let mut set = Subscriptions::new(Storage::growing());
-        set.insert(SubscriptionKind::Channel, b"a", 1).unwrap();
-        set.insert(SubscriptionKind::Channel, b"a", 2).unwrap();
-        set.insert(SubscriptionKind::Pattern, b"a", 3).unwrap();
-        set.insert(SubscriptionKind::Channel, b"\xff\0", 3).unwrap();
-        assert_eq!(set.count(SubscriptionKind::Channel), 2);
-        assert_eq!(set.total(), 3);
-        set.remove(SubscriptionKind::Channel, b"a");
-        assert_eq!(set.names(SubscriptionKind::Channel).collect::<Vec<_>>(), [b"\xff\0"]);
-        set.remove_added_by(SubscriptionKind::Channel, 3);
-        assert_eq!(set.count(SubscriptionKind::Channel), 0);
-        assert_eq!(set.names(SubscriptionKind::Pattern).collect::<Vec<_>>(), [b"a"]);
-        set.remove_all(SubscriptionKind::Pattern);
+        want(&mut set, &[b"a", b"b"], 1);
+        want(&mut set, &[b"a"], 2);
+        set.refused(KIND, 1);
+        assert_eq!(names(&set), [b"a"]);
+        assert!(set.subscribed(KIND, b"a", 2));
+        assert_eq!(names(&set), [b"a"]);
+        assert!(!set.subscribed(KIND, b"b", 2));
+    }
+
+    #[test]
+    fn a_refused_unsubscription_takes_nothing() {
+        let mut set = Subscriptions::new(Storage::growing());
+        want(&mut set, &[b"a", b"b"], 1);
+        set.unwant_all(Some(KIND), 2);
         assert_eq!(set.total(), 0);
+        assert!(set.subscribed(KIND, b"a", 1) && set.subscribed(KIND, b"b", 1));
+        assert_eq!(set.total(), 0);
+        set.refused(KIND, 2);
+        assert_eq!(names(&set), [b"a", b"b"]);
+        set.unwant(KIND, b"a", 3);
+        want(&mut set, &[b"a"], 4);
+        assert_eq!(set.unsubscribed(KIND, b"a", Some(3)), Unsubscribed::Asked);
+        assert_eq!(names(&set), [b"a", b"b"]);
+        set.refused(KIND, 4);
+        assert_eq!(names(&set), [b"b"]);
+        assert_eq!(set.unsubscribed(KIND, b"b", None), Unsubscribed::Unasked);
+        assert_eq!(set.unsubscribed(KIND, b"b", None), Unsubscribed::Unknown);
+    }
+
+    #[test]
+    fn reset_takes_what_was_before_it() {
+        let mut set = Subscriptions::new(Storage::growing());
+        want(&mut set, &[b"a", b"b"], 1);
+        assert!(set.subscribed(KIND, b"a", 1) && set.subscribed(KIND, b"b", 1));
+        set.unwant_all(None, 2);
+        want(&mut set, &[b"b", b"c"], 3);
+        set.reset(2);
+        assert_eq!(names(&set), [b"b", b"c"]);
+        set.refused(KIND, 3);
+        assert_eq!(set.total(), 0);
+    }
+
+    #[test]
+    fn what_is_lost_counts_as_asked_for() {
+        let mut set = Subscriptions::new(Storage::growing());
+        want(&mut set, &[b"a", b"b"], 1);
+        set.unwant(KIND, b"b", 2);
+        set.lost();
+        assert_eq!(names(&set), [b"a"]);
+        set.begin_restore();
+        want(&mut set, &[b"c"], 3);
+        let command = set.resubscribe(KIND, 1000, 10);
+        assert_eq!(command.take, 1);
+        set.sent(KIND, 1);
+        assert_eq!(set.unconfirmed(KIND), Some(&b"a"[..]));
+        assert!(!set.restored(KIND, b"c") && set.restored(KIND, b"a") && !set.restored(KIND, b"a"));
+    }
+
+    #[test]
+    fn what_is_refused_in_the_handshake_is_given_up_alone() {
+        let mut set = Subscriptions::new(Storage::growing());
+        want(&mut set, &[b"a", b"b"], 1);
+        set.lost();
+        set.begin_restore();
+        set.sent(KIND, 2);
+        set.send_again(KIND);
+        assert_eq!(set.resubscribe(KIND, 1000, 1).take, 1);
+        set.sent(KIND, 1);
+        set.give_up(KIND);
+        assert_eq!(names(&set), [b"b"]);
     }
 
     #[test]
     fn a_large_set_agrees_with_a_set() {
         let mut set = Subscriptions::new(Storage::growing());
-        let mut model = std::collections::BTreeSet::new();
+        let mut model = BTreeSet::new();
         let mut chance = 1u32;
         for round in 0..20_000u32 {
             chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let kind = SubscriptionKind::ALL[(chance >> 30) as usize % 3];
             let name = ((chance >> 8) % 3000).to_le_bytes();
             if chance & 64 == 0 {
-                set.insert(kind, &name, round).unwrap();
+                set.want(kind, [&name[..]].into_iter(), round).unwrap();
+                assert!(set.subscribed(kind, &name, round));
                 model.insert((kind as u8, name));
             } else {
-                set.remove(kind, &name);
+                set.unsubscribed(kind, &name, None);
                 model.remove(&(kind as u8, name));
             }
             if round % 5000 == 4999 {
-                set.remove_all(kind);
+                set.unwant_all(Some(kind), round);
+                set.lost();
                 model.retain(|(other, _)| *other != kind as u8);
             }
         }
         assert_eq!(set.total(), model.len());
-        let mut left: Vec<_> = set.entries().map(|entry| (entry.kind, entry.name.to_vec())).collect();
+        let mut left: Vec<_> =
+            set.entries().map(|entry| (entry.flags & super::KIND, entry.name.to_vec())).collect();
         left.sort();
         assert!(
             left.iter().map(|(kind, name)| (*kind, &name[..])).eq(model.iter().map(|(k, n)| (*k, &n[..])))
@@ -348,11 +575,13 @@ mod tests {
     fn lent_memory_has_a_capacity() {
         let mut memory = [0; 2 * (ENTRY_OVERHEAD + 3)];
         let mut set = Subscriptions::new(Storage::from(&mut memory));
-        set.insert(SubscriptionKind::Channel, b"abc", 1).unwrap();
-        set.insert(SubscriptionKind::Channel, b"def", 1).unwrap();
-        assert_eq!(set.insert(SubscriptionKind::Channel, b"", 2), Err(Full));
-        set.remove(SubscriptionKind::Channel, b"abc");
-        set.insert(SubscriptionKind::Channel, b"", 2).unwrap();
-        assert_eq!(set.total(), 2);
+        want(&mut set, &[b"abc"], 1);
+        assert!(set.subscribed(KIND, b"abc", 1));
+        assert_eq!(set.want(KIND, [&b"abc"[..], b"def", b"ghi"].into_iter(), 2), Err(Full));
+        assert_eq!(names(&set), [b"abc"]);
+        want(&mut set, &[b"def"], 3);
+        set.unsubscribed(KIND, b"abc", None);
+        want(&mut set, &[b""], 4);
+        assert_eq!(names(&set), [&b""[..], b"def"]);
     }
 }

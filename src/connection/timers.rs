@@ -1,26 +1,28 @@
-//! What happens when nothing happens: deadlines of the handshake and of commands, and the health check.
+//! Timeouts and the health check.
 
-use super::in_flight::{NEVER, Slot};
-use super::transitions::Verb;
-use super::{Connection, Death, Mode, Phase, TimeoutReason};
-use crate::command::Command;
+use super::in_flight::{FOREVER, Listener, NEVER, Slot};
+use super::verb::Verb;
+use super::{Connection, End, Mode, Phase, TimeoutReason};
 use crate::log::{debug, warn};
 use crate::parts::DEADLINES;
-use crate::resp::{Encoder, Parser};
-use crate::time::Instant;
+use crate::resp::Parser;
+use crate::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Timers {
     /// No slot's deadline is before it.
     pub(super) next_deadline: Instant,
     pub(super) last_received: Instant,
+    /// When the oldest unanswered command was sent, if nothing was received since.
+    last_asked: Instant,
     /// Since when something that is overdue has brought nothing at all: a PING of ours, or a command that was late.
     silent_since: Option<Instant>,
 }
 
 impl Timers {
     pub(super) const fn new() -> Self {
-        Timers { next_deadline: NEVER, last_received: Instant::from_micros(0), silent_since: None }
+        let start = Instant::from_micros(0);
+        Timers { next_deadline: NEVER, last_received: start, last_asked: start, silent_since: None }
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
@@ -28,6 +30,11 @@ impl Timers {
             self.last_received = now;
             self.silent_since = None;
         }
+    }
+
+    /// A command is sent while nothing is in flight.
+    pub(super) fn asked(&mut self, now: Instant) {
+        self.last_asked = now;
     }
 
     /// Forgets what belonged to a stream that is over.
@@ -40,8 +47,17 @@ impl Timers {
 }
 
 impl<P: Parser> Connection<'_, P> {
-    /// When to call [`handle_timeout`](Self::handle_timeout), and why. It changes with every other call.
-    /// None without the feature `deadlines`.
+    /// When to call [`handle_timeout`](Self::handle_timeout), and why.
+    ///
+    /// The value may change after a call of
+    ///
+    /// - [`connected`](Self::connected), [`received`](Self::received), [`poll_event`](Self::poll_event), of `send` or
+    ///   `begin`, of `discard` or `discard_from`,
+    /// - `handle_timeout` itself, [`close`](Self::close) and [`handle_eof`](Self::handle_eof),
+    ///
+    /// so ask before each wait. None: there is nothing to wait for but the stream; always so without the feature
+    /// `deadlines`.
+    #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
         if !DEADLINES {
             return None;
@@ -51,7 +67,7 @@ impl<P: Parser> Connection<'_, P> {
             Phase::Handshake => (self.handshake.deadline, TimeoutReason::Handshake),
             Phase::Ready => self.health_timer(),
             Phase::Idle => (NEVER, TimeoutReason::Command),
-            Phase::Dead => return None,
+            Phase::Over => return None,
         };
         let first = if stream.0 < command.0 { stream } else { command };
         (first.0 < NEVER).then_some(first)
@@ -65,30 +81,43 @@ impl<P: Parser> Connection<'_, P> {
             Some(interval) if self.may_ask() => {
                 (self.timers.last_received + interval, TimeoutReason::HealthCheck)
             }
-            _ => (NEVER, TimeoutReason::Command),
+            Some(interval) => (self.patience_ends(interval), TimeoutReason::Unresponsive),
+            None => (NEVER, TimeoutReason::Unresponsive),
         }
     }
 
     /// A PING makes sense when no reply is due, and the server would answer it with one.
     fn may_ask(&self) -> bool {
         self.in_flight.is_empty()
-            && self.link.gate.is_none()
-            && matches!(self.link.mode, Mode::Ready | Mode::Subscribed)
+            && !self.transmit.has_gate()
+            && matches!(self.mode(), Mode::Ready | Mode::Subscribed)
+    }
+
+    /// When the oldest command in flight has waited for too long, while nothing at all was received: as long as it would
+    /// take to ask and to hear nothing, and as long as the server may block for it.
+    fn patience_ends(&self, interval: Duration) -> Instant {
+        let Some(slot) = self.in_flight.front().filter(|slot| slot.allowance != FOREVER) else {
+            return NEVER;
+        };
+        let since = self.timers.last_received.max(self.timers.last_asked);
+        let allowance = Duration::from_secs(slot.allowance.into());
+        since + interval + self.config.health_check_timeout + allowance
     }
 
     /// Does what is due at `now`. Poll transmit and events after it. Calling it early or for nothing does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if !DEADLINES || self.link.phase == Phase::Dead {
+        if !DEADLINES || self.link.phase == Phase::Over {
             return;
         }
-        if now >= self.timers.next_deadline {
+        let is_due = |due: Instant| due < NEVER && due <= now;
+        if is_due(self.timers.next_deadline) {
             self.expire_commands(now);
         }
         match self.link.phase {
-            Phase::Handshake if now >= self.handshake.deadline => self.die(Death::HandshakeTimedOut),
+            Phase::Handshake if is_due(self.handshake.deadline) => self.end(End::HandshakeTimedOut),
             Phase::Ready => match self.health_timer() {
-                (due, TimeoutReason::Unresponsive) if now >= due => self.die(Death::Unresponsive),
-                (due, TimeoutReason::HealthCheck) if now >= due => self.ask(now),
+                (due, TimeoutReason::Unresponsive) if is_due(due) => self.end(End::Unresponsive),
+                (due, TimeoutReason::HealthCheck) if is_due(due) => self.ask(now),
                 _ => {}
             },
             _ => {}
@@ -97,24 +126,24 @@ impl<P: Parser> Connection<'_, P> {
 
     fn expire_commands(&mut self, now: Instant) {
         let mut next = NEVER;
-        let mut expired = 0;
-        // What has not been written yet is not written any more.
-        self.withdraw(0, |slot| {
-            if slot.discarded || slot.expired {
-                return false;
+        let before = self.link.expired;
+        for position in 0..self.in_flight.len() {
+            let Some(slot) = self.in_flight.get(position) else { break };
+            if slot.listener != Listener::Caller {
+                continue;
             }
-            if slot.deadline > now {
+            if slot.deadline > now || slot.deadline == NEVER {
                 next = next.min(slot.deadline);
-                return false;
+                continue;
             }
-            slot.expired = true;
-            expired += 1;
-            true
-        });
+            // What has not been written yet is not written any more.
+            self.give_up(position, Listener::Overdue);
+        }
+        self.in_flight.drop_taken_back();
+        let expired = self.link.expired - before;
         if expired > 0 {
             warn!("commands timed out: {}", expired);
         }
-        self.link.expired += expired;
         self.link.expired_from = self.in_flight.front_ticket().sequence;
         self.timers.next_deadline = next;
         if self.link.expired > 0 && self.link.phase == Phase::Ready {
@@ -123,25 +152,28 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     fn ask(&mut self, now: Instant) {
-        let before = self.transmit.len();
-        let ping: &dyn Command<Reply = crate::command::Open> = &["PING"];
-        if self.in_flight.reserve().is_err() || Encoder::new(&mut self.transmit).command(ping).is_err() {
+        let mark = self.transmit.mark();
+        let start = self.transmit.position();
+        if self.in_flight.reserve().is_err()
+            || self.transmit.append_command(&|out| out.bytes(b"PING")).is_err()
+        {
             // No room: not now, but when it is due the next time.
             self.timers.last_received = now;
             return;
         }
-        let length = (self.transmit.len() - before) as u32;
-        let slot = Slot {
-            verb: Verb::Ping,
-            deadline: NEVER,
-            start: self.queued,
-            length,
-            internal: true,
-            ..Slot::default()
-        };
-        let slot = Slot { behind_silence: core::mem::take(&mut self.link.silent), ..slot };
-        self.queued = self.queued.wrapping_add(length);
-        self.in_flight.push(slot);
+        let length = self.transmit.queue(mark);
+        self.enqueue(
+            now,
+            Slot {
+                verb: Verb::Ping,
+                deadline: NEVER,
+                allowance: FOREVER,
+                start,
+                length,
+                listener: Listener::Engine,
+                ..Slot::EMPTY
+            },
+        );
         self.timers.silent_since = Some(now);
         debug!("health check: PING");
     }

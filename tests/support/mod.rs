@@ -180,6 +180,10 @@ pub fn describe(event: &Event<'_>, tickets: &[Ticket]) -> String {
             s.count,
             if s.last { " last" } else { "" }
         ),
+        Event::SubscriptionEnd(s) => {
+            let why = s.error.map_or("ended".to_string(), |error| error.to_string());
+            format!("over {:?} {}: {why}", s.kind, text(s.name))
+        }
         Event::Push { frame } => format!("push {frame:?}"),
         Event::Monitor { line } => format!("monitor {}", text(line)),
         Event::Closed { reason, mode, watching } => {

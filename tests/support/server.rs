@@ -210,8 +210,15 @@ impl Server {
                         Some(_) => {}
                     }
                 }
-                self.protocol = Protocol::Resp3;
-                b"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n".to_vec()
+                match word(1) {
+                    "3" => self.protocol = Protocol::Resp3,
+                    "2" => self.protocol = Protocol::Resp2,
+                    "" => {}
+                    _ => return error("NOPROTO unsupported protocol version"),
+                }
+                let (header, number) = if self.protocol == Protocol::Resp3 { ("%2", 3) } else { ("*4", 2) };
+                format!("{header}\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:{number}\r\n")
+                    .into_bytes()
             }
             "AUTH" => match self.password {
                 None => {

@@ -74,7 +74,6 @@ impl Lent {
             in_flight: Storage::borrowed(&mut self.in_flight),
             levels: Storage::borrowed(&mut self.levels),
             subscriptions: Storage::borrowed(&mut []),
-            scripts: Storage::borrowed(&mut []),
         })
     }
 }

@@ -107,7 +107,6 @@ impl<
                 in_flight: Storage::borrowed(&mut self.in_flight),
                 levels: Storage::borrowed(&mut self.levels),
                 subscriptions: Storage::borrowed(&mut self.subscriptions),
-                scripts: Storage::borrowed(&mut []),
             },
             messages: Buffer::borrowed(&mut self.messages),
         }

@@ -191,17 +191,13 @@ impl<C: Connector> Connection<C> {
         if needed > available {
             return Err(SendError::Capacity(Capacity::Transmit { needed, available }));
         }
-        let multi = self.send(now, &["MULTI"])?;
-        let queue = |redis: &mut Self| {
-            for command in transaction.commands() {
-                redis.send(now, &command)?;
-            }
-            redis.send(now, &["EXEC"])
-        };
-        queue(self).inspect_err(|_| {
-            // No byte of it has been written so far: it is taken back.
-            self.engine.discard_from(multi);
-        })
+        self.drained = false;
+        let now = self.engine_time(now);
+        let mut whole = self.engine.transaction(now)?;
+        for command in transaction.commands() {
+            whole.send(&command)?;
+        }
+        Ok(whole.execute()?.exec())
     }
 
     /// Calls a script by its digest; if the server does not have it, the call is sent again with the whole script, which
@@ -308,7 +304,7 @@ impl<C: Connector> Connection<C> {
     /// with every other call, so ask before each wait. Zero when commands were sent and nobody has let them be written, and
     /// when the connection has ended and nobody has taken the events that say so.
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
-        let unwritten = self.can_write() && (self.unflushed || self.engine.poll_transmit().is_some());
+        let unwritten = self.can_write() && (self.unflushed || self.engine.wants_write());
         let ended = self.link == Link::Open && self.stream.is_none();
         if unwritten || ended {
             return Some(Duration::ZERO);

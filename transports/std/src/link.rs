@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Instant as Moment;
 
 use redwire::command::Command;
-use redwire::connection::{
-    Buffers, CloseReason, Connection, Event, FailureReason, Mode, SubscriptionKind, Ticket,
-};
+use redwire::connection::{Buffers, CloseReason, Connection, Event, FailureReason, Mode, Ticket};
 use redwire::reply::FromReply;
 use redwire::storage::IDLE_CAPACITY;
 use redwire::time::Instant;
@@ -126,14 +124,10 @@ impl Link {
         C: Command + ?Sized,
         R: for<'a> FromReply<'a>,
     {
-        let watching = self.engine.is_watching();
         self.send(command)
             .and_then(|ticket| {
-                let kinds = [SubscriptionKind::Channel, SubscriptionKind::Pattern, SubscriptionKind::Shard];
-                if self.engine.mode() != Mode::Ready
-                    || self.engine.is_watching() != watching
-                    || self.engine.has_changed_user()
-                    || kinds.iter().any(|&kind| self.engine.subscriptions(kind) > 0)
+                if ticket.is_answered() && !self.engine.leaves_no_trace(ticket)
+                    || self.engine.mode() != Mode::Ready
                 {
                     // No byte of it has been written.
                     self.close();
@@ -354,11 +348,7 @@ impl Link {
     /// for have come.
     pub(crate) fn is_worth_keeping(&self) -> bool {
         self.stream.is_some()
-            && (self.engine.is_clean()
-                || (self.engine.in_flight() > 0
-                    && self.engine.mode() == Mode::Ready
-                    && !self.engine.is_watching()
-                    && !self.engine.has_changed_user()))
+            && (self.engine.is_clean() || self.engine.in_flight() > 0 && self.engine.is_fresh())
     }
 
     /// Ends the connection. What was not written is dropped.

@@ -39,7 +39,7 @@ pub struct PubSub {
     pending: VecDeque<Message>,
 }
 
-/// Something that a subscription has brought: a message, or a confirmation.
+/// Something that a subscription has brought: a message, a confirmation, or its end.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     kind: MessageKind,
@@ -63,6 +63,9 @@ pub enum MessageKind {
     Subscribe(SubscriptionKind),
     /// The confirmation that a subscription has ended.
     Unsubscribe(SubscriptionKind),
+    /// A subscription is over although nobody has asked for that: the server has ended it, or refused it when the connection
+    /// was made again. The payload is what the server said in the second case, and empty in the first.
+    End(SubscriptionKind),
     /// The answer to a [`ping`](PubSub::ping).
     Pong,
 }
@@ -155,6 +158,13 @@ fn message(event: Event<'_>) -> Option<Message> {
             payload: Vec::new(),
             count: Some(confirmed.count),
         }),
+        Event::SubscriptionEnd(end) => Some(Message {
+            kind: MessageKind::End(end.kind),
+            channel: end.name.to_vec(),
+            pattern: None,
+            payload: end.error.map_or(Vec::new(), |error| error.text().to_vec()),
+            count: None,
+        }),
         _ => None,
     }
 }
@@ -246,7 +256,7 @@ impl PubSub {
     pub fn is_subscribed(&self) -> bool {
         let kinds = [SubscriptionKind::Channel, SubscriptionKind::Pattern, SubscriptionKind::Shard];
         kinds.iter().any(|&kind| self.link.engine.subscriptions(kind) > 0)
-            || (self.link.is_connected() && self.link.engine.in_flight() > 0)
+            || (self.link.is_connected() && self.link.engine.is_awaited())
     }
 
     /// The next message, for which it waits so long at most: not at all for [`Duration::ZERO`]. None if there is none by

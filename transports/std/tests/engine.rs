@@ -279,23 +279,3 @@ fn transactions() {
         assert_eq!(log, ["\"OK\"", "queued", "\"OK\"", "closed Quit"]);
     }
 }
-
-#[test]
-fn scripts_that_the_server_is_known_to_have() {
-    let server = Server::start();
-    for protocol in PROTOCOLS {
-        let mut peer = Peer::connect(&server, protocol);
-        let digest = redwire::script::Digest::of(b"return_1");
-        let script = redwire::script::Digest::of(b"return");
-        peer.send("SCRIPT LOAD return");
-        peer.pump();
-        assert!(peer.engine.knows_script(&script) && !peer.engine.knows_script(&digest));
-        server.client().execute::<_, ()>(redwire::command::script_flush()).unwrap();
-        peer.send(&format!("EVALSHA {script} 0"));
-        assert!(peer.pump()[0].contains("NOSCRIPT"));
-        assert!(!peer.engine.knows_script(&script));
-        peer.send("SCRIPT LOAD return").send("SCRIPT FLUSH");
-        peer.pump();
-        assert!(!peer.engine.knows_script(&script));
-    }
-}

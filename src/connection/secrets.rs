@@ -1,0 +1,101 @@
+//! Errors of the server without the credentials that they repeat.
+//!
+//! Servers quote arguments: of commands that they do not know, and of those that they cannot read, such as
+//! `ACL SETUSER u <password`. What stands in quotes in an error that answers a command with a credential is overwritten
+//! with asterisks, where it stands in the receive buffer.
+
+/// What may stand in quotes in an error and is no credential: names of commands.
+const NAMES: &[u8] = b"auth hello acl setuser acl|setuser config set config|set migrate sentinel sentinel|set client setname ping";
+
+/// Overwrites in an error what may be a credential: what stands in quotes, but for names of commands, and for rules of an
+/// access control list where `rules` says that it is about one.
+pub(super) fn withhold_quoted(error: &mut [u8], rules: bool) {
+    let mut at = 0;
+    while let Some(start) = opening_quote(error, at) {
+        let quote = error.get(start - 1).copied().unwrap_or_default();
+        let rest = error.get(start..).unwrap_or_default();
+        // Servers cut long ones short.
+        let length = rest.iter().position(|&byte| byte == quote).unwrap_or_else(|| text_length(rest));
+        let quoted = error.get_mut(start..start + length).unwrap_or_default();
+        let rule = rules && matches!(quoted.first(), Some(b'+' | b'-' | b'~' | b'%' | b'&' | b'@'));
+        if !rule && !is_name(quoted) {
+            quoted.fill(b'*');
+        }
+        at = start + length + 1;
+    }
+}
+
+/// Overwrites all places of a credential that is long enough not to be a part of other words by chance.
+pub(super) fn withhold(error: &mut [u8], credential: &[u8]) {
+    const LONG: usize = 8;
+    if credential.len() < LONG {
+        return;
+    }
+    let mut at = 0;
+    while let Some(part) = error.get_mut(at..at + credential.len()) {
+        if part == credential {
+            part.fill(b'*');
+        }
+        at += 1;
+    }
+}
+
+/// The place behind the next quote that opens. An apostrophe inside a word does not.
+fn opening_quote(error: &[u8], from: usize) -> Option<usize> {
+    (from..error.len()).find_map(|at| {
+        let opens = matches!(error.get(at), Some(b'\'' | b'`' | b'"'))
+            && !at.checked_sub(1).and_then(|before| error.get(before)).is_some_and(u8::is_ascii_alphanumeric);
+        opens.then_some(at + 1)
+    })
+}
+
+fn is_name(quoted: &[u8]) -> bool {
+    NAMES.split(|&byte| byte == b' ').any(|name| name.eq_ignore_ascii_case(quoted))
+}
+
+/// How long the rest of a line is without its end.
+fn text_length(rest: &[u8]) -> usize {
+    rest.iter().position(|&byte| byte == b'\r').unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn withheld(error: &str, rules: bool) -> std::string::String {
+        let mut bytes = error.as_bytes().to_vec();
+        withhold_quoted(&mut bytes, rules);
+        assert_eq!(bytes.len(), error.len());
+        std::string::String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn arguments_go_and_names_stay() {
+        assert_eq!(
+            withheld("-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `u`, `pw", false),
+            "-ERR unknown command `HELLO`, with args beginning with: `*`, `AUTH`, `*`, `**"
+        );
+        assert_eq!(
+            withheld("-ERR Error in ACL SETUSER modifier '<pw': The password isn't known\r\n", true),
+            "-ERR Error in ACL SETUSER modifier '***': The password isn't known\r\n"
+        );
+        let harmless =
+            "-ERR Error in ACL SETUSER modifier '+gett': Unknown command or category name in ACL\r\n";
+        assert_eq!(withheld(harmless, true), harmless);
+        let harmless = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+        assert_eq!(withheld(harmless, false), harmless);
+    }
+
+    #[test]
+    fn a_short_credential_hides_no_other_words() {
+        let text = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+        for credential in [&b"is"[..], b"user", b"a", b""] {
+            let mut error = *text;
+            withhold(&mut error, credential);
+            assert_eq!(&error, text);
+        }
+        let mut error = *b"-ERR bad password hunter2hunter2\r\n";
+        withhold(&mut error, b"hunter2hunter2");
+        assert_eq!(&error, b"-ERR bad password **************\r\n");
+    }
+}
