@@ -209,8 +209,12 @@ pub fn compare(engine: &Connection<'_>, server: &Line, known: &Known<'_>) -> Res
         for field in KEPT {
             if server.get(field) != fresh.get(field) {
                 let (fresh, now) = (fresh.get(field), server.get(field));
+                let text = |value: Option<&String>| value.map_or(String::new(), String::clone);
+                let before = text(fresh);
+                let flag: String =
+                    text(now).chars().filter(|flag| field == "flags" && !before.contains(*flag)).collect();
                 return Err(problem(
-                    format!("is_clean() in spite of `{field}`"),
+                    format!("is_clean() in spite of `{field}` {flag}"),
                     format!("fresh {fresh:?}, now {now:?}"),
                 ));
             }

@@ -6,7 +6,7 @@ use redwire::connection::{CloseReason, Event, Failure, FailureReason, Misuse, Se
 use redwire::resp::Frame;
 
 use crate::check::{self, Expect, Problem, problem};
-use crate::plan::{Setup, line};
+use crate::plan::{ENOUGH, Setup, line};
 
 /// What became of a key that one command alone sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Sent {
 
 fn key(words: &[String]) -> Option<&str> {
     match words {
-        [name, key, _] if name == "SET" && key.starts_with('u') => Some(key),
+        [name, key, _] if name == "SET" && key.starts_with(['u', 'w']) => Some(key),
         _ => None,
     }
 }
@@ -48,6 +48,8 @@ pub struct Ledger<'t> {
     pub sent: VecDeque<Sent>,
     /// What the server has queued in the transaction.
     pub queue: Vec<(Vec<String>, Expect)>,
+    /// There was an error since MULTI: the server counts no more.
+    pub spoiled: bool,
     pub keys: BTreeMap<String, Fate>,
     /// A command was given up or late: what it changed is not known here.
     pub blind: bool,
@@ -70,6 +72,8 @@ pub struct Stream {
     pub error_seen: bool,
     pub passed: bool,
     pub closed_here: bool,
+    pub exec: bool,
+    pub discard: bool,
 }
 
 impl<'t> Ledger<'t> {
@@ -78,6 +82,7 @@ impl<'t> Ledger<'t> {
             setup,
             sent: VecDeque::new(),
             queue: Vec::new(),
+            spoiled: false,
             keys: BTreeMap::new(),
             blind: false,
             rules_changed: false,
@@ -120,6 +125,8 @@ impl<'t> Ledger<'t> {
         let upper: Vec<String> = words.iter().take(3).map(|word| word.to_ascii_uppercase()).collect();
         let upper: Vec<&str> = upper.iter().map(String::as_str).collect();
         self.stream.quit |= upper[0] == "QUIT";
+        self.stream.exec |= upper[0] == "EXEC";
+        self.stream.discard |= upper[0] == "DISCARD";
         self.stream.silenced |= matches!(upper[..], ["CLIENT", "REPLY", "OFF" | "SKIP"]);
         if !ticket.is_answered() {
             self.trace(format_args!("   not answered"));
@@ -164,13 +171,27 @@ impl<'t> Ledger<'t> {
                 let got = || format!("{} got {} bytes", line(&sent.words), text.len());
                 if fits { Ok(()) } else { Err(problem("the chunks are not what was asked for", got())) }
             }
-            Event::Skipped { ticket, length } => Err(problem("a reply is skipped", format!("{ticket:?} {length}"))),
+            Event::Skipped { ticket, length } => self.skipped(ticket, length),
             Event::Failed { ticket, failure } => self.failed(ticket, failure),
             Event::Subscription(confirmation) => self.confirmed(&confirmation),
             Event::Closed { reason, .. } => self.closed(&reason),
             Event::Connected { .. } | Event::Message(_) | Event::Push { .. } | Event::Monitor { .. } => Ok(()),
             other => Err(problem("an event that is not known", format!("{other:?}"))),
         }
+    }
+
+    fn skipped(&mut self, ticket: Option<Ticket>, length: u64) -> Result<(), Problem> {
+        if length <= self.setup.memory as u64 {
+            return Err(problem("a reply is skipped that fits", length));
+        }
+        let Some(ticket) = ticket else { return Ok(()) };
+        let sent = self.front(ticket, "Skipped")?;
+        if sent.expect == Expect::Exec {
+            // It may have been an error, too.
+            self.blind = true;
+            self.settle_queue(Fate::Unknown);
+        }
+        Ok(())
     }
 
     /// Takes the oldest command of which something is to be told, which has to be this one.
@@ -208,13 +229,14 @@ impl<'t> Ledger<'t> {
         check::reply(&sent.words, &sent.expect, frame)?;
         let error = frame.error().is_some();
         self.settle_key(sent, if error { Fate::Absent } else { Fate::Present });
+        self.spoiled |= error;
         match sent.expect {
-            Expect::Multi if !error => self.queue.clear(),
-            Expect::Discard if !error => self.settle_queue(Fate::Absent),
-            Expect::Reset if !error => {
-                self.settle_queue(Fate::Absent);
-                self.stream.silenced = false;
+            Expect::Multi if !error => {
+                self.queue.clear();
+                self.spoiled = false;
             }
+            Expect::Discard if !error => self.settle_queue(Fate::Absent),
+            Expect::Reset if !error => self.settle_queue(Fate::Absent),
             Expect::Exec if error || frame.is_null() => self.settle_queue(Fate::Absent),
             Expect::Exec => {
                 let queue = std::mem::take(&mut self.queue);
@@ -299,6 +321,28 @@ impl<'t> Ledger<'t> {
         Ok(())
     }
 
+    /// Whether this stream may have ended so.
+    fn end_is_fair(&self, reason: &CloseReason<'_>) -> bool {
+        let small = self.setup.memory != ENOUGH;
+        let stream = &self.stream;
+        match reason {
+            CloseReason::Disconnected => stream.may_end || stream.quit,
+            CloseReason::Quit => stream.quit,
+            CloseReason::Closed => stream.closed_here,
+            // Behind RESET everything waits for its reply, and has been told to expect a fresh connection.
+            CloseReason::Refused { step: "RESET", .. } => true,
+            CloseReason::Refused { step, .. } => check::refusal_is_fair(self.setup, self.rules_changed, step),
+            // An error that may be one of CLIENT REPLY: what is answered is not known any more. DISCARD was refused: the
+            // transaction goes on, and what was sent behind it is part of it. EXEC's reply is too large to be read.
+            CloseReason::OutOfStep => {
+                stream.error_seen && (stream.silenced || stream.discard) || small && stream.exec
+            }
+            CloseReason::Unresponsive => stream.passed,
+            CloseReason::Capacity => small,
+            _ => false,
+        }
+    }
+
     fn closed(&mut self, reason: &CloseReason<'_>) -> Result<(), Problem> {
         self.ends += 1;
         let waits = self.waiting().next().map(|sent| line(&sent.words));
@@ -307,16 +351,9 @@ impl<'t> Ledger<'t> {
         }
         self.sent.clear();
         self.settle_queue(Fate::Absent);
-        let fair = match reason {
-            CloseReason::Disconnected => self.stream.may_end || self.stream.quit,
-            CloseReason::Quit => self.stream.quit,
-            CloseReason::Closed => self.stream.closed_here,
-            CloseReason::Refused { step, .. } => check::refusal_is_fair(self.setup, self.rules_changed, step),
-            // An error that may be one of CLIENT REPLY: what is answered is not known any more.
-            CloseReason::OutOfStep => self.stream.silenced && self.stream.error_seen,
-            CloseReason::Unresponsive => self.stream.passed,
-            _ => false,
-        };
+        let fair = self.end_is_fair(reason);
+        // What is sent from now on is for the next one.
+        self.stream = Stream::default();
         if fair {
             return Ok(());
         }

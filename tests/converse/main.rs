@@ -111,14 +111,23 @@ fn shortest(control: &mut Control, seed: u64) -> String {
 fn report(found: BTreeMap<String, Vec<u64>>) -> String {
     let server = Server::start();
     let mut control = Control::of(&server);
-    let each = number("FINDINGS").unwrap_or(2) as usize;
+    let each = number("FINDINGS").unwrap_or(8) as usize;
     let mut text = String::from("the engine and the server do not agree\n");
     for (kind, mut seeds) in found {
         seeds.sort_unstable();
         writeln!(text, "\n== {kind}: {} conversations", seeds.len()).unwrap();
-        let mut lists: Vec<String> = seeds.iter().take(each).map(|seed| shortest(&mut control, *seed)).collect();
-        lists.sort_by_key(String::len);
-        text.extend(lists);
+        let mut lists: BTreeMap<String, String> = BTreeMap::new();
+        for seed in seeds.into_iter().take(each) {
+            let list = shortest(&mut control, seed);
+            // Those that differ in when what is written are the same; the shortest is shown.
+            let commands = list.lines().skip(3).filter(|line| !line.contains("--"));
+            let shape = commands.flat_map(|line| line.split_whitespace().next()).collect();
+            let shown = lists.entry(shape).or_default();
+            if shown.is_empty() || list.len() < shown.len() {
+                *shown = list;
+            }
+        }
+        text.extend(lists.into_values());
     }
     text
 }

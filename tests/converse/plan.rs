@@ -50,7 +50,7 @@ pub enum Login {
 }
 
 /// The configuration of the engine, and what the server lets its user do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Setup {
     pub resp3: bool,
     pub login: Login,
@@ -66,6 +66,49 @@ pub struct Setup {
     pub some_channels: bool,
     /// The most bytes that are written or read at once.
     pub piece: usize,
+    /// The most that the engine keeps of what it has received.
+    pub memory: usize,
+}
+
+/// Room for every reply of a conversation.
+pub const ENOUGH: usize = 1 << 20;
+
+impl fmt::Debug for Setup {
+    /// What is not as usual.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.resp3 { "RESP3" } else { "RESP2" })?;
+        if self.login != Login::None {
+            write!(f, ", login {:?}", self.login)?;
+        }
+        if let Some(name) = self.name {
+            write!(f, ", name {name}")?;
+        }
+        if self.database != 0 {
+            write!(f, ", database {}", self.database)?;
+        }
+        if self.library {
+            f.write_str(", library")?;
+        }
+        if let Some(timeout) = self.timeout {
+            write!(f, ", command timeout {timeout} ms")?;
+        }
+        if let Some(interval) = self.health_check {
+            write!(f, ", health check {interval} ms")?;
+        }
+        if !self.forbidden.is_empty() {
+            write!(f, ", forbidden {}", self.forbidden.join(" "))?;
+        }
+        if self.some_channels {
+            f.write_str(", channels a b a* only")?;
+        }
+        if self.piece != usize::MAX {
+            write!(f, ", pieces of {}", self.piece)?;
+        }
+        if self.memory != ENOUGH {
+            write!(f, ", {} bytes to receive", self.memory)?;
+        }
+        Ok(())
+    }
 }
 
 impl Setup {
@@ -276,6 +319,7 @@ impl Plan {
             forbidden,
             some_channels: random.chance(40),
             piece: random.pick(&[1, 2, 7, 40, 1000, usize::MAX, usize::MAX, usize::MAX]),
+            memory: if random.chance(10) { random.pick(&[400, 1000, 4000]) } else { ENOUGH },
         }
     }
 
@@ -287,6 +331,10 @@ impl Plan {
         for _ in 0..1 + self.random.below(4) {
             let topic = self.random.below(COUNT);
             self.topics[topic] = true;
+        }
+        // Most of what goes wrong goes wrong in transactions, and behind broken streams.
+        for topic in [Topic::Transactions, Topic::Cuts] {
+            self.topics[topic as usize] |= self.random.chance(30);
         }
         if self.random.chance(80) {
             self.steps.extend([Step::Connect, Step::Quiet]);
@@ -315,6 +363,9 @@ impl Plan {
             12..20 => self.steps.push(Step::Quiet),
             20..24 => self.steps.push(Step::Connect),
             24..30 if self.has(Topic::Cuts) => {
+                if self.random.chance(60) {
+                    self.steps.push(Step::Write(usize::MAX));
+                }
                 let cut = self.random.pick(&[Step::Cut, Step::Cut, Step::Cut, Step::Kill, Step::Close]);
                 self.steps.push(cut);
                 if self.random.chance(80) {
@@ -340,7 +391,7 @@ impl Plan {
                     0 => (self.words("ECHO"), 1 + self.random.below(9000)),
                     1 => (self.words("SET"), 3),
                     2 => (self.words("SUBSCRIBE"), 2),
-                    _ => (self.words("SET u#"), self.random.below(50)),
+                    _ => (self.words("SET w#"), self.random.below(50)),
                 };
                 self.steps.push(Step::Begin { words, length });
                 for _ in 0..self.random.below(4) {

@@ -1,7 +1,7 @@
 //! From a conversation that finds something to the shortest one that finds the same.
 
 use crate::check::Problem;
-use crate::plan::{Login, Setup, Step};
+use crate::plan::{ENOUGH, Login, Setup, Step};
 
 /// How often a conversation is held again, at most.
 const ATTEMPTS: usize = 400;
@@ -71,7 +71,8 @@ pub fn shrink(
     best
 }
 
-const SIMPLER: [fn(&mut Setup); 9] = [
+const SIMPLER: [fn(&mut Setup); 10] = [
+    |setup| setup.memory = ENOUGH,
     |setup| setup.piece = usize::MAX,
     |setup| setup.login = Login::None,
     |setup| setup.name = None,

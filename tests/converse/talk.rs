@@ -6,10 +6,11 @@ use std::os::unix::net::UnixStream;
 use redwire::connection::{Buffers, Config, Connection, Mode, SendOptions, SubscriptionKind};
 use redwire::resp::Protocol;
 use redwire::script::Digest;
+use redwire::storage::Buffer;
 use redwire::time::{Duration, Instant};
 
 use crate::check::{self, Known, Problem, problem};
-use crate::ledger::{Fate, Ledger, Stream};
+use crate::ledger::{Fate, Ledger};
 use crate::plan::{Login, Setup, Step, line};
 use crate::server::{Answer, Control, DATABASES, Line};
 
@@ -50,10 +51,12 @@ pub fn hold(control: &mut Control, setup: &Setup, steps: &[Step], tracing: bool)
     if let Some(interval) = setup.health_check {
         config = config.health_check(Duration::from_millis(interval));
     }
+    let mut buffers = Buffers::growing();
+    buffers.receive = Buffer::growing(setup.memory);
     let mut talk = Talk {
         setup,
         control,
-        engine: Connection::new(config.database(setup.database), Buffers::growing()),
+        engine: Connection::new(config.database(setup.database), buffers),
         ledger: Ledger::new(setup, tracing),
         stream: None,
         id: 0,
@@ -159,7 +162,7 @@ impl Talk<'_> {
             Step::Quiet => self.quiet()?,
             Step::Cut => self.end()?,
             Step::Kill => {
-                self.ledger.stream.may_end = true;
+                self.ledger.stream.may_end |= self.stream.is_some();
                 let id = self.id.to_string();
                 self.control.ask(&["CLIENT", "KILL", "ID", &id]);
             }
@@ -181,7 +184,7 @@ impl Talk<'_> {
                     words.iter().map(|word| word.replace("{user}", self.setup.user())).collect();
                 if words[0] == "ACL" {
                     // Who loses a channel that it has subscribed to is disconnected.
-                    self.ledger.stream.may_end = true;
+                    self.ledger.stream.may_end |= self.stream.is_some();
                     self.ledger.rules_changed = true;
                 }
                 self.scripts_flushed |= words[0] == "SCRIPT";
@@ -199,7 +202,7 @@ impl Talk<'_> {
         let (stream, id) = self.control.join();
         self.stream = Some(stream);
         self.id = id;
-        self.ledger.stream = Stream { touched: !self.ledger.sent.is_empty(), ..Stream::default() };
+        self.ledger.stream.touched = self.engine.queued_bytes() > 0;
         self.engine.connected(self.now).map_err(|error| problem("connected() is refused", error))?;
         self.events()
     }
@@ -345,7 +348,8 @@ impl Talk<'_> {
                 self.fresh = Some(server.clone());
             }
         }
-        let queued = (!self.ledger.blind).then_some(self.ledger.queue.len());
+        let known = !self.ledger.blind && !self.ledger.spoiled && server.get("flags").is_none_or(|flags| !flags.contains('d'));
+        let queued = known.then_some(self.ledger.queue.len());
         let fresh = self.fresh.as_ref().filter(|_| !self.ledger.rules_changed);
         let known = Known { setup: self.setup, queued, fresh };
         check::compare(&self.engine, &server, &known)
