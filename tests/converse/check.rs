@@ -122,7 +122,9 @@ fn error_fits(words: &[String], text: &str) -> bool {
         || text.contains("wrong number of arguments for '")
         || text.contains("unknown command")
         || text.contains("Can't execute '");
-    let quoted = text.split(['\'', '`']).nth(1);
+    // `Can't` has a quote of its own.
+    let quoted = text.replacen("Can't", "", 1);
+    let quoted = quoted.split(['\'', '`']).nth(1);
     match quoted {
         // What a script says is its own matter.
         _ if words[0].starts_with("EVAL") => true,
@@ -211,10 +213,10 @@ pub fn compare(engine: &Connection<'_>, server: &Line, known: &Known<'_>) -> Res
                 let (fresh, now) = (fresh.get(field), server.get(field));
                 let text = |value: Option<&String>| value.map_or(String::new(), String::clone);
                 let before = text(fresh);
-                let flag: String =
-                    text(now).chars().filter(|flag| field == "flags" && !before.contains(*flag)).collect();
+                let gained = text(now).chars().find(|flag| !before.contains(*flag));
+                let flag = gained.filter(|_| field == "flags").map_or(String::new(), |flag| format!(" {flag}"));
                 return Err(problem(
-                    format!("is_clean() in spite of `{field}` {flag}"),
+                    format!("is_clean() in spite of `{field}`{flag}"),
                     format!("fresh {fresh:?}, now {now:?}"),
                 ));
             }

@@ -6,7 +6,7 @@ use redwire::connection::{CloseReason, Event, Failure, FailureReason, Misuse, Se
 use redwire::resp::Frame;
 
 use crate::check::{self, Expect, Problem, problem};
-use crate::plan::{ENOUGH, Setup, line};
+use crate::plan::{Setup, line};
 
 /// What became of a key that one command alone sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,9 @@ pub struct Stream {
     pub error_seen: bool,
     pub passed: bool,
     pub closed_here: bool,
+    /// Messages that came, and how many the server says it has sent.
+    pub messages: i64,
+    pub published: i64,
     pub exec: bool,
     pub discard: bool,
 }
@@ -117,6 +120,7 @@ impl<'t> Ledger<'t> {
                         Err(problem("a command is refused without a reason", format!("{}: {error}", line(&words))))
                     }
                     SendError::Misuse(_) => Ok(()),
+                    SendError::Capacity(_) if self.setup.is_small() => Ok(()),
                     _ => Err(problem("there is no room", error)),
                 };
             }
@@ -175,13 +179,17 @@ impl<'t> Ledger<'t> {
             Event::Failed { ticket, failure } => self.failed(ticket, failure),
             Event::Subscription(confirmation) => self.confirmed(&confirmation),
             Event::Closed { reason, .. } => self.closed(&reason),
-            Event::Connected { .. } | Event::Message(_) | Event::Push { .. } | Event::Monitor { .. } => Ok(()),
+            Event::Message(_) => {
+                self.stream.messages += 1;
+                Ok(())
+            }
+            Event::Connected { .. } | Event::Push { .. } | Event::Monitor { .. } => Ok(()),
             other => Err(problem("an event that is not known", format!("{other:?}"))),
         }
     }
 
     fn skipped(&mut self, ticket: Option<Ticket>, length: u64) -> Result<(), Problem> {
-        if length <= self.setup.memory as u64 {
+        if length <= self.setup.receive as u64 {
             return Err(problem("a reply is skipped that fits", length));
         }
         let Some(ticket) = ticket else { return Ok(()) };
@@ -230,6 +238,7 @@ impl<'t> Ledger<'t> {
         let error = frame.error().is_some();
         self.settle_key(sent, if error { Fate::Absent } else { Fate::Present });
         self.spoiled |= error;
+        self.count(&sent.words, frame);
         match sent.expect {
             Expect::Multi if !error => {
                 self.queue.clear();
@@ -252,6 +261,7 @@ impl<'t> Ledger<'t> {
                 }
                 for (element, (words, expect)) in elements.zip(queue) {
                     check::reply(&words, &expect, element)?;
+                    self.count(&words, element);
                     if let Some(key) = key(&words) {
                         let fate = if element.error().is_some() { Fate::Absent } else { Fate::Present };
                         self.keys.insert(key.to_string(), fate);
@@ -261,6 +271,22 @@ impl<'t> Ledger<'t> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Counts the messages that a command of the connection has sent to itself.
+    fn count(&mut self, words: &[String], frame: Frame<'_>) {
+        if matches!(&words[0][..], "PUBLISH" | "SPUBLISH") {
+            self.stream.published += frame.integer().unwrap_or(0);
+        }
+    }
+
+    /// Whether the server has sent more messages than came, or fewer.
+    pub fn messages_are_there(&self) -> Result<(), Problem> {
+        let Stream { messages, published, may_end, silenced, .. } = self.stream;
+        if self.blind || may_end || silenced || self.setup.is_small() || messages == published {
+            return Ok(());
+        }
+        Err(problem("the number of messages differs", format!("{published} were published, {messages} came")))
     }
 
     fn failed(&mut self, ticket: Ticket, failure: Failure) -> Result<(), Problem> {
@@ -323,19 +349,18 @@ impl<'t> Ledger<'t> {
 
     /// Whether this stream may have ended so.
     fn end_is_fair(&self, reason: &CloseReason<'_>) -> bool {
-        let small = self.setup.memory != ENOUGH;
+        let small = self.setup.is_small();
         let stream = &self.stream;
         match reason {
             CloseReason::Disconnected => stream.may_end || stream.quit,
             CloseReason::Quit => stream.quit,
             CloseReason::Closed => stream.closed_here,
-            // Behind RESET everything waits for its reply, and has been told to expect a fresh connection.
-            CloseReason::Refused { step: "RESET", .. } => true,
             CloseReason::Refused { step, .. } => check::refusal_is_fair(self.setup, self.rules_changed, step),
-            // An error that may be one of CLIENT REPLY: what is answered is not known any more. DISCARD was refused: the
+            // An error that may be one of CLIENT REPLY: what is answered is not known any more. DISCARD was forbidden: the
             // transaction goes on, and what was sent behind it is part of it. EXEC's reply is too large to be read.
             CloseReason::OutOfStep => {
-                stream.error_seen && (stream.silenced || stream.discard) || small && stream.exec
+                let discard = stream.discard && (self.setup.forbids("discard") || self.rules_changed);
+                stream.error_seen && (stream.silenced || discard) || small && stream.exec
             }
             CloseReason::Unresponsive => stream.passed,
             CloseReason::Capacity => small,

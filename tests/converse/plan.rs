@@ -66,8 +66,9 @@ pub struct Setup {
     pub some_channels: bool,
     /// The most bytes that are written or read at once.
     pub piece: usize,
-    /// The most that the engine keeps of what it has received.
-    pub memory: usize,
+    /// The most that the engine keeps of what it has received, and of what it has to write.
+    pub receive: usize,
+    pub transmit: usize,
 }
 
 /// Room for every reply of a conversation.
@@ -104,8 +105,11 @@ impl fmt::Debug for Setup {
         if self.piece != usize::MAX {
             write!(f, ", pieces of {}", self.piece)?;
         }
-        if self.memory != ENOUGH {
-            write!(f, ", {} bytes to receive", self.memory)?;
+        if self.receive != ENOUGH {
+            write!(f, ", {} bytes to receive", self.receive)?;
+        }
+        if self.transmit != ENOUGH {
+            write!(f, ", {} bytes to transmit", self.transmit)?;
         }
         Ok(())
     }
@@ -117,6 +121,11 @@ impl Setup {
             let family = command.split('|').next();
             *rule == command || Some(*rule) == family
         })
+    }
+
+    /// Whether the memory may not do.
+    pub fn is_small(&self) -> bool {
+        self.receive != ENOUGH || self.transmit != ENOUGH
     }
 
     pub fn user(&self) -> &'static str {
@@ -319,7 +328,8 @@ impl Plan {
             forbidden,
             some_channels: random.chance(40),
             piece: random.pick(&[1, 2, 7, 40, 1000, usize::MAX, usize::MAX, usize::MAX]),
-            memory: if random.chance(10) { random.pick(&[400, 1000, 4000]) } else { ENOUGH },
+            receive: if random.chance(10) { random.pick(&[400, 1000, 4000]) } else { ENOUGH },
+            transmit: if random.chance(10) { random.pick(&[400, 1000, 4000]) } else { ENOUGH },
         }
     }
 

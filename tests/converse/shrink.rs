@@ -71,8 +71,9 @@ pub fn shrink(
     best
 }
 
-const SIMPLER: [fn(&mut Setup); 10] = [
-    |setup| setup.memory = ENOUGH,
+const SIMPLER: [fn(&mut Setup); 11] = [
+    |setup| setup.receive = ENOUGH,
+    |setup| setup.transmit = ENOUGH,
     |setup| setup.piece = usize::MAX,
     |setup| setup.login = Login::None,
     |setup| setup.name = None,

@@ -6,7 +6,6 @@ use std::os::unix::net::UnixStream;
 use redwire::connection::{Buffers, Config, Connection, Mode, SendOptions, SubscriptionKind};
 use redwire::resp::Protocol;
 use redwire::script::Digest;
-use redwire::storage::Buffer;
 use redwire::time::{Duration, Instant};
 
 use crate::check::{self, Known, Problem, problem};
@@ -51,8 +50,7 @@ pub fn hold(control: &mut Control, setup: &Setup, steps: &[Step], tracing: bool)
     if let Some(interval) = setup.health_check {
         config = config.health_check(Duration::from_millis(interval));
     }
-    let mut buffers = Buffers::growing();
-    buffers.receive = Buffer::growing(setup.memory);
+    let buffers = Buffers::growing_to(setup.receive, setup.transmit);
     let mut talk = Talk {
         setup,
         control,
@@ -189,6 +187,9 @@ impl Talk<'_> {
                 }
                 self.scripts_flushed |= words[0] == "SCRIPT";
                 let answer = self.control.ask(&words);
+                if let ("PUBLISH", Answer::Integer(count)) = (&words[0][..], &answer) {
+                    self.ledger.stream.published += count;
+                }
                 self.ledger.trace(format_args!("   {answer:?}"));
             }
         }
@@ -277,7 +278,10 @@ impl Talk<'_> {
         self.ledger.stream.may_end = true;
         self.stream = None;
         self.engine.handle_eof();
-        self.events()
+        self.events()?;
+        // The server has to see it before it is asked for anything else.
+        self.control.settle();
+        Ok(())
     }
 
     fn events(&mut self) -> Result<(), Problem> {
@@ -302,23 +306,28 @@ impl Talk<'_> {
             if let Some(left) = self.engine.unfinished() {
                 self.engine.append("x".repeat(left.max(1)).as_bytes());
             }
-            let state = (self.engine.in_flight(), self.engine.queued_bytes(), self.engine.is_ready());
+            let state = self.due();
             self.write(usize::MAX)?;
             self.control.settle();
             self.read(usize::MAX)?;
             if self.engine.is_idle() {
                 return Ok(());
             }
-            let due = self.engine.in_flight() > 0 || self.engine.queued_bytes() > 0 || !self.engine.is_ready();
-            if !due {
+            let now = self.due();
+            if now == (0, 0, true, None) {
                 return Ok(());
             }
-            let now = (self.engine.in_flight(), self.engine.queued_bytes(), self.engine.is_ready());
             still = if state == now { still + 1 } else { 0 };
         }
         let oldest = self.ledger.sent.front().map_or("what was given up".to_string(), |sent| sent.words[0].clone());
         let oldest = if self.engine.is_ready() { oldest } else { "the handshake".to_string() };
         Err(problem(format!("no answer to {oldest}"), format!("mode {:?}", self.engine.mode())))
+    }
+
+    /// What has still to happen.
+    fn due(&self) -> (usize, usize, bool, Option<usize>) {
+        let engine = &self.engine;
+        (engine.in_flight(), engine.queued_bytes(), engine.is_ready(), engine.unfinished())
     }
 
     fn quiet(&mut self) -> Result<(), Problem> {
@@ -333,6 +342,7 @@ impl Talk<'_> {
             return Err(problem("nothing is in flight and a command waits", line(&waits.words)));
         }
         self.ledger.sent.clear();
+        self.ledger.messages_are_there()?;
         let Some(server) = self.control.line(self.id) else {
             // It has gone meanwhile.
             self.control.settle();
