@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use redwire::connection::{CloseReason, Event, Failure, FailureReason, Misuse, SendError, Subscription, Ticket};
+use redwire::connection::{
+    CloseReason, Event, Failure, FailureReason, Misuse, SendError, Subscription, Ticket,
+};
 use redwire::resp::Frame;
 
 use crate::check::{self, Expect, Problem, problem};
@@ -116,9 +118,10 @@ impl<'t> Ledger<'t> {
                     self.keys.insert(key.to_string(), Fate::Absent);
                 }
                 return match error {
-                    SendError::Misuse(Misuse::NotBuilt | Misuse::Empty | Misuse::Closed) => {
-                        Err(problem("a command is refused without a reason", format!("{}: {error}", line(&words))))
-                    }
+                    SendError::Misuse(Misuse::NotBuilt | Misuse::Empty | Misuse::Closed) => Err(problem(
+                        "a command is refused without a reason",
+                        format!("{}: {error}", line(&words)),
+                    )),
                     SendError::Misuse(_) => Ok(()),
                     SendError::Capacity(_) if self.setup.is_small() => Ok(()),
                     _ => Err(problem("there is no room", error)),
@@ -212,7 +215,9 @@ impl<'t> Ledger<'t> {
             Some(sent) if sent.ticket == ticket => {
                 Err(problem(format!("{what} for a command that was given up"), line(&sent.words)))
             }
-            Some(sent) => Err(problem(format!("{what} out of order"), format!("{} was next", line(&sent.words)))),
+            Some(sent) => {
+                Err(problem(format!("{what} out of order"), format!("{} was next", line(&sent.words))))
+            }
             None => Err(problem(format!("{what} for a command that has ended"), format!("{ticket:?}"))),
         }
     }
@@ -322,7 +327,10 @@ impl<'t> Ledger<'t> {
         let Some(ticket) = confirmation.ticket else { return Ok(()) };
         let mut sent = self.front(ticket, "Subscription")?;
         let wrong = |sent: &Sent, what: &str| {
-            Err(problem(format!("a confirmation {what}"), format!("{} got {confirmation:?}", line(&sent.words))))
+            Err(problem(
+                format!("a confirmation {what}"),
+                format!("{} got {confirmation:?}", line(&sent.words)),
+            ))
         };
         let Expect::Confirmations { subscribe, kind } = sent.expect else {
             return wrong(&sent, "for what is no subscription");
@@ -382,7 +390,8 @@ impl<'t> Ledger<'t> {
         if fair {
             return Ok(());
         }
-        let step = if let CloseReason::Refused { step, .. } = reason { format!(" ({step})") } else { String::new() };
+        let step =
+            if let CloseReason::Refused { step, .. } = reason { format!(" ({step})") } else { String::new() };
         let name = format!("{reason:?}");
         let name = name.split([' ', '(', '{']).next().unwrap_or_default();
         Err(problem(format!("the connection is given up: {name}{step}"), format!("{reason}")))

@@ -136,9 +136,16 @@ impl Setup {
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    Send { words: Vec<String>, streamed: bool, timeout: Option<u64> },
+    Send {
+        words: Vec<String>,
+        streamed: bool,
+        timeout: Option<u64>,
+    },
     /// Like `Send`, but the last argument follows in pieces, so many bytes `x`.
-    Begin { words: Vec<String>, length: usize },
+    Begin {
+        words: Vec<String>,
+        length: usize,
+    },
     Append(usize),
     /// Gives up one of the commands that are not answered, counted from the oldest.
     Discard(usize),
@@ -172,6 +179,7 @@ impl fmt::Display for Step {
                 timeout.map_or(Ok(()), |timeout| write!(f, "   (within {timeout} ms)"))
             }
             Step::Begin { words, length } => write!(f, "{} <{length} bytes in pieces>", line(words)),
+            Step::Write(usize::MAX) => f.write_str("-- Write(everything)"),
             Step::Admin(words) => write!(f, "control: {}", line(words)),
             other => write!(f, "-- {other:?}"),
         }
@@ -212,61 +220,172 @@ enum Topic {
 /// `#` is a number that nothing else in the conversation has, `@` one that was used before, `%` some thousand bytes, `~`
 /// a blank within a word, `''` an empty word.
 const PLAIN: &[&str] = &[
-    "ECHO e#", "ECHO e#", "ECHO e#", "ECHO e#%", "SET u# #", "SET u# #", "SET u# #", "GET u@", "GET u@", "INCR n",
-    "SET a x", "GET a", "LPUSH l x", "GET l", "PING", "PING p#", "GET", "SET a", "NOSUCH a b", "ECHO a b", "PUBLISH a m#",
-    "PING a b", "CLIENT", "CLIENT NOSUCH",
+    "ECHO e#",
+    "ECHO e#",
+    "ECHO e#",
+    "ECHO e#%",
+    "SET u# #",
+    "SET u# #",
+    "SET u# #",
+    "GET u@",
+    "GET u@",
+    "INCR n",
+    "SET a x",
+    "GET a",
+    "LPUSH l x",
+    "GET l",
+    "PING",
+    "PING p#",
+    "GET",
+    "SET a",
+    "NOSUCH a b",
+    "ECHO a b",
+    "PUBLISH a m#",
+    "PING a b",
+    "CLIENT",
+    "CLIENT NOSUCH",
 ];
 
 const TRANSACTIONS: &[&str] = &[
-    "MULTI", "MULTI", "MULTI", "MULTI", "EXEC", "EXEC", "EXEC", "DISCARD", "DISCARD", "MULTI x", "EXEC x", "DISCARD x",
-    "SET u# #", "ECHO e#",
+    "MULTI",
+    "MULTI",
+    "MULTI",
+    "MULTI",
+    "EXEC",
+    "EXEC",
+    "EXEC",
+    "DISCARD",
+    "DISCARD",
+    "MULTI x",
+    "EXEC x",
+    "DISCARD x",
+    "SET u# #",
+    "ECHO e#",
 ];
 
 const WATCH: &[&str] = &["WATCH a", "WATCH a b", "WATCH", "UNWATCH", "UNWATCH x", "SET a x", "WATCH a"];
 
 const SELECT: &[&str] = &[
-    "SELECT 0", "SELECT 1", "SELECT 2", "SELECT 3", "SELECT 99", "SELECT x", "SELECT", "SELECT 1 2", "SELECT -1",
-    "SELECT 01", "SELECT +1", "SELECT 4294967297",
+    "SELECT 0",
+    "SELECT 1",
+    "SELECT 2",
+    "SELECT 3",
+    "SELECT 99",
+    "SELECT x",
+    "SELECT",
+    "SELECT 1 2",
+    "SELECT -1",
+    "SELECT 01",
+    "SELECT +1",
+    "SELECT 4294967297",
 ];
 
 const CHANNELS: &[&str] = &[
-    "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "PUBLISH a m#", "PING p#",
+    "SUBSCRIBE",
+    "PSUBSCRIBE",
+    "SSUBSCRIBE",
+    "UNSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "PUBLISH a m#",
+    "PING p#",
     "SPUBLISH a m#",
 ];
 
 const NAMES: &[&str] = &["a", "b", "c", "no", "a*"];
 
 const SESSION: &[&str] = &[
-    "AUTH talker secret", "AUTH other secret", "AUTH wrong", "AUTH other wrong", "AUTH", "AUTH word", "RESET", "RESET",
-    "RESET x", "HELLO 3", "HELLO 2", "HELLO 3 AUTH other secret", "HELLO 3 SETNAME x", "HELLO 4", "HELLO x", "HELLO",
+    "AUTH talker secret",
+    "AUTH other secret",
+    "AUTH wrong",
+    "AUTH other wrong",
+    "AUTH",
+    "AUTH word",
+    "RESET",
+    "RESET",
+    "RESET x",
+    "HELLO 3",
+    "HELLO 2",
+    "HELLO 3 AUTH other secret",
+    "HELLO 3 SETNAME x",
+    "HELLO 4",
+    "HELLO x",
+    "HELLO",
     "ACL WHOAMI",
 ];
 
 const REPLIES: &[&str] = &[
-    "CLIENT REPLY ON", "CLIENT REPLY ON", "CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "CLIENT REPLY x",
-    "CLIENT REPLY", "CLIENT REPLY ON x", "CLIENT REPLY OFF x",
+    "CLIENT REPLY ON",
+    "CLIENT REPLY ON",
+    "CLIENT REPLY OFF",
+    "CLIENT REPLY SKIP",
+    "CLIENT REPLY SKIP",
+    "CLIENT REPLY x",
+    "CLIENT REPLY",
+    "CLIENT REPLY ON x",
+    "CLIENT REPLY OFF x",
 ];
 
 const STICKY: &[&str] = &[
-    "CLIENT SETNAME x", "CLIENT SETNAME ''", "CLIENT SETNAME", "CLIENT SETNAME bad~name", "CLIENT GETNAME",
-    "CLIENT NO-EVICT on", "CLIENT NO-EVICT off", "CLIENT NO-EVICT x", "CLIENT NO-TOUCH on", "CLIENT NO-TOUCH off",
-    "CLIENT TRACKING ON", "CLIENT TRACKING OFF", "CLIENT TRACKING x", "CLIENT TRACKING ON BCAST PREFIX u",
-    "CLIENT TRACKING ON OPTIN", "CLIENT TRACKING ON OPTOUT NOLOOP", "CLIENT TRACKING ON REDIRECT 99999",
-    "CLIENT CACHING YES", "CLIENT CACHING NO", "CLIENT CACHING x", "CLIENT TRACKINGINFO", "CLIENT SETINFO LIB-NAME x",
-    "CLIENT SETINFO lib-ver 1", "CLIENT SETINFO x y", "READONLY", "READWRITE", "ASKING", "CLIENT CAPA redirect",
-    "CLIENT IMPORT-SOURCE ON", "CLIENT IMPORT-SOURCE OFF", "RESET",
+    "CLIENT SETNAME x",
+    "CLIENT SETNAME ''",
+    "CLIENT SETNAME",
+    "CLIENT SETNAME bad~name",
+    "CLIENT GETNAME",
+    "CLIENT NO-EVICT on",
+    "CLIENT NO-EVICT off",
+    "CLIENT NO-EVICT x",
+    "CLIENT NO-TOUCH on",
+    "CLIENT NO-TOUCH off",
+    "CLIENT TRACKING ON",
+    "CLIENT TRACKING OFF",
+    "CLIENT TRACKING x",
+    "CLIENT TRACKING ON BCAST PREFIX u",
+    "CLIENT TRACKING ON OPTIN",
+    "CLIENT TRACKING ON OPTOUT NOLOOP",
+    "CLIENT TRACKING ON REDIRECT 99999",
+    "CLIENT CACHING YES",
+    "CLIENT CACHING NO",
+    "CLIENT CACHING x",
+    "CLIENT TRACKINGINFO",
+    "CLIENT SETINFO LIB-NAME x",
+    "CLIENT SETINFO lib-ver 1",
+    "CLIENT SETINFO x y",
+    "READONLY",
+    "READWRITE",
+    "ASKING",
+    "CLIENT CAPA redirect",
+    "CLIENT IMPORT-SOURCE ON",
+    "CLIENT IMPORT-SOURCE OFF",
+    "RESET",
 ];
 
 const ECHOING: &str = "return ARGV[1]";
 
 const SCRIPTS: &[&str] = &[
-    "EVAL return~ARGV[1] 0 s#", "EVALSHA {sha} 0 s#", "EVALSHA {sha} 0 s#", "SCRIPT LOAD return~ARGV[1]",
-    "SCRIPT FLUSH", "SCRIPT EXISTS {sha}", "SCRIPT", "SCRIPT LOAD", "SCRIPT FLUSH x", "SCRIPT NOSUCH",
-    "EVAL return~redis.error_reply('ERR~client~no') 0", "EVAL return~redis.error_reply('ERR~EXEC~without~MULTI') 0",
-    "EVAL return~redis.error_reply('NOSCRIPT~no') 0", "EVAL return~redis.status_reply('QUEUED') 0",
-    "EVAL return~redis.status_reply('RESET') 0", "EVAL return~{'message','a','b'} 0",
-    "EVAL return~{'subscribe','a',1} 0", "EVAL return~{'unsubscribe','a',0} 0", "EVAL return~{'pong',''} 0",
-    "EVAL return~redis.call('nosuch') 0", "EVAL return~redis.call('select','1') 0", "EVAL", "EVAL x y",
+    "EVAL return~ARGV[1] 0 s#",
+    "EVALSHA {sha} 0 s#",
+    "EVALSHA {sha} 0 s#",
+    "SCRIPT LOAD return~ARGV[1]",
+    "SCRIPT FLUSH",
+    "SCRIPT EXISTS {sha}",
+    "SCRIPT",
+    "SCRIPT LOAD",
+    "SCRIPT FLUSH x",
+    "SCRIPT NOSUCH",
+    "EVAL return~redis.error_reply('ERR~client~no') 0",
+    "EVAL return~redis.error_reply('ERR~EXEC~without~MULTI') 0",
+    "EVAL return~redis.error_reply('NOSCRIPT~no') 0",
+    "EVAL return~redis.status_reply('QUEUED') 0",
+    "EVAL return~redis.status_reply('RESET') 0",
+    "EVAL return~{'message','a','b'} 0",
+    "EVAL return~{'subscribe','a',1} 0",
+    "EVAL return~{'unsubscribe','a',0} 0",
+    "EVAL return~{'pong',''} 0",
+    "EVAL return~redis.call('nosuch') 0",
+    "EVAL return~redis.call('select','1') 0",
+    "EVAL",
+    "EVAL x y",
 ];
 
 const MONITOR: &[&str] = &["MONITOR", "MONITOR x", "RESET", "RESET"];
@@ -275,16 +394,49 @@ const QUIT: &[&str] = &["QUIT", "QUIT x"];
 
 /// What a user may be forbidden to do. The server forbids nobody AUTH, HELLO, QUIT and RESET.
 const FORBIDDEN: &[&str] = &[
-    "multi", "exec", "discard", "watch", "unwatch", "select", "subscribe", "psubscribe", "ssubscribe", "unsubscribe",
-    "punsubscribe", "sunsubscribe", "client|reply", "client|setname", "client|setinfo", "client|tracking",
-    "client|no-evict", "ping", "monitor", "eval", "script|load", "script|flush", "echo", "set", "publish", "client",
+    "multi",
+    "exec",
+    "discard",
+    "watch",
+    "unwatch",
+    "select",
+    "subscribe",
+    "psubscribe",
+    "ssubscribe",
+    "unsubscribe",
+    "punsubscribe",
+    "sunsubscribe",
+    "client|reply",
+    "client|setname",
+    "client|setinfo",
+    "client|tracking",
+    "client|no-evict",
+    "ping",
+    "monitor",
+    "eval",
+    "script|load",
+    "script|flush",
+    "echo",
+    "set",
+    "publish",
+    "client",
 ];
 
 const CONTROL: &[&str] = &[
-    "SET a y", "SET a y", "PUBLISH a m#", "PUBLISH b m#", "SCRIPT FLUSH", "ACL SETUSER {user} resetchannels &a",
-    "ACL SETUSER {user} resetchannels", "ACL SETUSER {user} allchannels", "ACL SETUSER {user} -subscribe",
-    "ACL SETUSER {user} -unsubscribe", "ACL SETUSER {user} -multi", "ACL SETUSER {user} -exec",
-    "ACL SETUSER {user} -select", "ACL SETUSER {user} +@all",
+    "SET a y",
+    "SET a y",
+    "PUBLISH a m#",
+    "PUBLISH b m#",
+    "SCRIPT FLUSH",
+    "ACL SETUSER {user} resetchannels &a",
+    "ACL SETUSER {user} resetchannels",
+    "ACL SETUSER {user} allchannels",
+    "ACL SETUSER {user} -subscribe",
+    "ACL SETUSER {user} -unsubscribe",
+    "ACL SETUSER {user} -multi",
+    "ACL SETUSER {user} -exec",
+    "ACL SETUSER {user} -select",
+    "ACL SETUSER {user} +@all",
 ];
 
 /// A conversation: how it begins and what happens.
@@ -360,7 +512,8 @@ impl Plan {
     }
 
     fn happen(&mut self) {
-        let small = |random: &mut Random| if random.chance(50) { random.below(12) } else { random.below(200) };
+        let small =
+            |random: &mut Random| if random.chance(50) { random.below(12) } else { random.below(200) };
         match self.random.below(100) {
             0..5 => {
                 let count = small(&mut self.random);
@@ -374,7 +527,8 @@ impl Plan {
             20..24 => self.steps.push(Step::Connect),
             24..30 if self.has(Topic::Cuts) => {
                 if self.random.chance(60) {
-                    self.steps.push(Step::Write(usize::MAX));
+                    // What was written is run even if nobody waits for it.
+                    self.steps.extend([Step::Write(usize::MAX), Step::Read(0)]);
                 }
                 let cut = self.random.pick(&[Step::Cut, Step::Cut, Step::Cut, Step::Kill, Step::Close]);
                 self.steps.push(cut);
@@ -428,10 +582,12 @@ impl Plan {
         ];
         let open: Vec<&[&str]> =
             topics.into_iter().filter(|(topic, _)| self.has(*topic)).map(|(_, commands)| commands).collect();
-        let commands = if open.is_empty() || self.random.chance(35) { PLAIN } else { self.random.pick(&open) };
+        let commands =
+            if open.is_empty() || self.random.chance(35) { PLAIN } else { self.random.pick(&open) };
         let command = self.random.pick(commands);
         // These need a settled connection, which does not come by itself.
-        let alone = command.starts_with("AUTH") || command.starts_with("RESET") || command.starts_with("HELLO");
+        let alone =
+            command.starts_with("AUTH") || command.starts_with("RESET") || command.starts_with("HELLO");
         if alone && self.random.chance(60) {
             self.steps.push(Step::Quiet);
         }

@@ -97,17 +97,16 @@ impl Control {
         let socket = server.socket();
         let stream = UnixStream::connect(&socket).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut control = Control { stream: BufReader::new(stream), socket, newest: 0, version: 0, valkey: false };
+        let mut control =
+            Control { stream: BufReader::new(stream), socket, newest: 0, version: 0, valkey: false };
         control.ask(&["ACL", "SETUSER", "control", "on", ">control", "~*", "&*", "+@all"]);
         control.ask(&["AUTH", "control", "control"]);
         let Answer::Text(info) = control.ask(&["INFO", "server"]) else { panic!("no INFO") };
         let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let version = field("valkey_version").or_else(|| field("redis_version")).unwrap_or_default();
         control.valkey = field("valkey_version").is_some();
-        control.version = version
-            .split('.')
-            .take(3)
-            .fold(0, |sum, part| sum * 100 + part.parse::<u32>().unwrap_or(0));
+        control.version =
+            version.split('.').take(3).fold(0, |sum, part| sum * 100 + part.parse::<u32>().unwrap_or(0));
         control
     }
 
@@ -134,7 +133,8 @@ impl Control {
     fn read(&mut self) -> Answer {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("the server does not answer the control connection");
-        let (kind, rest) = line.trim_end().split_at_checked(1).expect("the server has closed the control connection");
+        let (kind, rest) =
+            line.trim_end().split_at_checked(1).expect("the server has closed the control connection");
         let number = || rest.parse::<i64>().unwrap();
         match kind {
             "+" => Answer::Text(rest.to_string()),

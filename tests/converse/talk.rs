@@ -83,7 +83,7 @@ fn prepare(control: &mut Control, setup: &Setup, steps: &[Step]) {
             words.extend(rules.iter().cloned());
         }
         if restricted && setup.some_channels {
-            words.extend(["&a", "&b", "&a*"].map(str::to_string));
+            words.extend(["resetchannels", "&a", "&b", "&a*"].map(str::to_string));
         } else {
             words.push("&*".to_string());
         }
@@ -97,7 +97,8 @@ fn prepare(control: &mut Control, setup: &Setup, steps: &[Step]) {
         user("talker", ">secret", setup.user() == "talker"),
         user("other", ">secret", false),
     ];
-    let loads = |step: &Step| matches!(step, Step::Send { words, .. } if matches!(&words[0][..], "EVAL" | "SCRIPT"));
+    let loads =
+        |step: &Step| matches!(step, Step::Send { words, .. } if matches!(&words[0][..], "EVAL" | "SCRIPT"));
     if steps.iter().any(loads) {
         commands.push(words("SCRIPT FLUSH"));
     }
@@ -319,7 +320,8 @@ impl Talk<'_> {
             }
             still = if state == now { still + 1 } else { 0 };
         }
-        let oldest = self.ledger.sent.front().map_or("what was given up".to_string(), |sent| sent.words[0].clone());
+        let oldest =
+            self.ledger.sent.front().map_or("what was given up".to_string(), |sent| sent.words[0].clone());
         let oldest = if self.engine.is_ready() { oldest } else { "the handshake".to_string() };
         Err(problem(format!("no answer to {oldest}"), format!("mode {:?}", self.engine.mode())))
     }
@@ -347,23 +349,34 @@ impl Talk<'_> {
             // It has gone meanwhile.
             self.control.settle();
             self.read(usize::MAX)?;
-            return if self.engine.is_idle() { Ok(()) } else { Err(problem("the end of the stream goes unseen", "")) };
+            return if self.engine.is_idle() {
+                Ok(())
+            } else {
+                Err(problem("the end of the stream goes unseen", ""))
+            };
         };
         self.ledger.trace(format_args!("   {}", self.both(&server)));
         if !self.ledger.stream.touched && !self.ledger.rules_changed {
-            if !self.engine.is_clean() && self.engine.database() == self.setup.database && self.is_unsubscribed() {
+            if !self.engine.is_clean()
+                && self.engine.database() == self.setup.database
+                && self.is_unsubscribed()
+            {
                 return Err(problem("is_clean() is false for a fresh connection", self.both(&server)));
             }
             if self.fresh.is_none() && self.engine.is_clean() {
                 self.fresh = Some(server.clone());
             }
         }
-        let known = !self.ledger.blind && !self.ledger.spoiled && server.get("flags").is_none_or(|flags| !flags.contains('d'));
+        let known = !self.ledger.blind
+            && !self.ledger.spoiled
+            && server.get("flags").is_none_or(|flags| !flags.contains('d'));
         let queued = known.then_some(self.ledger.queue.len());
         let fresh = self.fresh.as_ref().filter(|_| !self.ledger.rules_changed);
         let known = Known { setup: self.setup, queued, fresh };
-        check::compare(&self.engine, &server, &known)
-            .map_err(|found| Problem { detail: format!("{}; {}", found.detail, self.both(&server)), ..found })?;
+        check::compare(&self.engine, &server, &known).map_err(|found| Problem {
+            detail: format!("{}; {}", found.detail, self.both(&server)),
+            ..found
+        })?;
         self.scripts()
     }
 
@@ -385,7 +398,8 @@ impl Talk<'_> {
     }
 
     fn both(&self, server: &Line) -> String {
-        let fields = ["db", "sub", "psub", "ssub", "multi", "watch", "flags", "user", "resp", "name", "redir"];
+        let fields =
+            ["db", "sub", "psub", "ssub", "multi", "watch", "flags", "user", "resp", "name", "redir"];
         let theirs: Vec<String> =
             fields.iter().filter_map(|field| Some(format!("{field}={}", server.get(*field)?))).collect();
         format!(
@@ -401,8 +415,13 @@ impl Talk<'_> {
 
     /// Looks in all databases for the keys that one command alone sets.
     fn look_for_keys(&mut self) -> Result<(), Problem> {
-        let known: Vec<(&String, Fate)> =
-            self.ledger.keys.iter().map(|(key, fate)| (key, *fate)).filter(|(_, fate)| *fate != Fate::Unknown).collect();
+        let known: Vec<(&String, Fate)> = self
+            .ledger
+            .keys
+            .iter()
+            .map(|(key, fate)| (key, *fate))
+            .filter(|(_, fate)| *fate != Fate::Unknown)
+            .collect();
         if known.is_empty() {
             return Ok(());
         }
@@ -422,7 +441,10 @@ impl Talk<'_> {
                     return Err(problem("a command ran that is said not to have run", format!("SET {key}")));
                 }
                 Fate::Present if !there => {
-                    return Err(problem("a command did not run that is said to have run", format!("SET {key}")));
+                    return Err(problem(
+                        "a command did not run that is said to have run",
+                        format!("SET {key}"),
+                    ));
                 }
                 _ => {}
             }
