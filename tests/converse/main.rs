@@ -14,6 +14,7 @@ mod plan;
 mod server;
 mod shrink;
 mod talk;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -12,6 +12,7 @@ use crate::check::{self, Known, Problem, problem};
 use crate::ledger::{Fate, Ledger};
 use crate::plan::{Login, Setup, Step, line};
 use crate::server::{Answer, Control, DATABASES, Line};
+use crate::words::ECHOING;
 
 struct Talk<'t> {
     setup: &'t Setup,
@@ -387,7 +388,7 @@ impl Talk<'_> {
 
     /// A script that the engine says the server has is there.
     fn scripts(&mut self) -> Result<(), Problem> {
-        let digest = Digest::of(b"return ARGV[1]");
+        let digest = Digest::of(ECHOING.as_bytes());
         if !self.engine.knows_script(&digest) || self.scripts_flushed {
             return Ok(());
         }
