@@ -53,6 +53,8 @@ pub struct Ledger<'t> {
     /// There was an error since MULTI: the server counts no more.
     pub spoiled: bool,
     pub keys: BTreeMap<String, Fate>,
+    /// Keys that are set by commands that the server does not answer.
+    unanswered: Vec<String>,
     /// A command was given up or late: what it changed is not known here.
     pub blind: bool,
     /// The rules for the user were changed by somebody else.
@@ -89,6 +91,7 @@ impl<'t> Ledger<'t> {
             queue: Vec::new(),
             spoiled: false,
             keys: BTreeMap::new(),
+            unanswered: Vec::new(),
             blind: false,
             rules_changed: false,
             stream: Stream::default(),
@@ -137,6 +140,7 @@ impl<'t> Ledger<'t> {
         self.stream.silenced |= matches!(upper[..], ["CLIENT", "REPLY", "OFF" | "SKIP"]);
         if !ticket.is_answered() {
             self.trace(format_args!("   not answered"));
+            self.unanswered.extend(key(&words).map(str::to_string));
             return Ok(());
         }
         let expect = Expect::of(&words);
@@ -285,6 +289,16 @@ impl<'t> Ledger<'t> {
         }
     }
 
+    /// Everything that was sent has been run, if it may be.
+    pub fn unanswered_ran(&mut self) {
+        let may = !self.setup.forbids("set") && !self.rules_changed && !self.blind;
+        for key in std::mem::take(&mut self.unanswered) {
+            if may {
+                self.keys.insert(key, Fate::Present);
+            }
+        }
+    }
+
     /// Whether the server has sent more messages than came, or fewer.
     pub fn messages_are_there(&self) -> Result<(), Problem> {
         let Stream { messages, published, may_end, silenced, .. } = self.stream;
@@ -383,6 +397,7 @@ impl<'t> Ledger<'t> {
             return Err(problem("a command did not end with its connection", words));
         }
         self.sent.clear();
+        self.unanswered.clear();
         self.settle_queue(Fate::Absent);
         let fair = self.end_is_fair(reason);
         // What is sent from now on is for the next one.

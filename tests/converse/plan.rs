@@ -74,6 +74,8 @@ pub struct Setup {
     /// The most that the engine keeps of what it has received, and of what it has to write.
     pub receive: usize,
     pub transmit: usize,
+    /// The other memory is lent, and little: a few commands, names and scripts.
+    pub lent: bool,
 }
 
 /// Room for every reply of a conversation.
@@ -116,6 +118,9 @@ impl fmt::Debug for Setup {
         if self.transmit != ENOUGH {
             write!(f, ", {} bytes to transmit", self.transmit)?;
         }
+        if self.lent {
+            f.write_str(", lent memory")?;
+        }
         Ok(())
     }
 }
@@ -130,7 +135,7 @@ impl Setup {
 
     /// Whether the memory may not do.
     pub fn is_small(&self) -> bool {
-        self.receive != ENOUGH || self.transmit != ENOUGH
+        self.receive != ENOUGH || self.transmit != ENOUGH || self.lent
     }
 
     pub fn user(&self) -> &'static str {
@@ -264,6 +269,7 @@ impl Plan {
             some_channels: random.chance(40),
             piece: random.pick(&[1, 2, 7, 40, 1000, usize::MAX, usize::MAX, usize::MAX]),
             receive: if random.chance(10) { random.pick(&[400, 1000, 4000]) } else { ENOUGH },
+            lent: random.chance(10),
             transmit: if random.chance(10) { random.pick(&[400, 1000, 4000]) } else { ENOUGH },
         }
     }

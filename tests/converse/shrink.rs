@@ -71,7 +71,8 @@ pub fn shrink(
     best
 }
 
-const SIMPLER: [fn(&mut Setup); 11] = [
+const SIMPLER: [fn(&mut Setup); 12] = [
+    |setup| setup.lent = false,
     |setup| setup.receive = ENOUGH,
     |setup| setup.transmit = ENOUGH,
     |setup| setup.piece = usize::MAX,

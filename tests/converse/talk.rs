@@ -3,9 +3,10 @@
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 
-use redwire::connection::{Buffers, Config, Connection, Mode, SendOptions, SubscriptionKind};
-use redwire::resp::Protocol;
+use redwire::connection::{Buffers, Config, Connection, Mode, SendOptions, Slot, SubscriptionKind};
+use redwire::resp::{Level, Protocol};
 use redwire::script::Digest;
+use redwire::storage::Storage;
 use redwire::time::{Duration, Instant};
 
 use crate::check::{self, Known, Problem, problem};
@@ -17,7 +18,7 @@ use crate::words::ECHOING;
 struct Talk<'t> {
     setup: &'t Setup,
     control: &'t mut Control,
-    engine: Connection<'static>,
+    engine: Connection<'t>,
     ledger: Ledger<'t>,
     stream: Option<UnixStream>,
     id: u64,
@@ -51,7 +52,15 @@ pub fn hold(control: &mut Control, setup: &Setup, steps: &[Step], tracing: bool)
     if let Some(interval) = setup.health_check {
         config = config.health_check(Duration::from_millis(interval));
     }
-    let buffers = Buffers::growing_to(setup.receive, setup.transmit);
+    let mut buffers = Buffers::growing_to(setup.receive, setup.transmit);
+    let (mut slots, mut names) = ([Slot::default(); 6], [0; 40]);
+    let (mut scripts, mut levels) = ([Digest::default(); 1], [Level::default(); 8]);
+    if setup.lent {
+        buffers.in_flight = Storage::from(&mut slots[..]);
+        buffers.subscriptions = Storage::from(&mut names[..]);
+        buffers.scripts = Storage::from(&mut scripts[..]);
+        buffers.levels = Storage::from(&mut levels[..]);
+    }
     let mut talk = Talk {
         setup,
         control,
@@ -378,6 +387,7 @@ impl Talk<'_> {
             detail: format!("{}; {}", found.detail, self.both(&server)),
             ..found
         })?;
+        self.ledger.unanswered_ran();
         self.scripts()
     }
 
