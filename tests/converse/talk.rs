@@ -112,6 +112,9 @@ fn prepare(control: &mut Control, setup: &Setup, steps: &[Step]) {
     if steps.iter().any(loads) {
         commands.push(words("SCRIPT FLUSH"));
     }
+    // Whatever the conversation before has left unread in its stream must not be run in this one.
+    let kills = ["CLIENT KILL TYPE normal SKIPME yes", "CLIENT KILL TYPE pubsub SKIPME yes"].map(words);
+    control.ask_all(&kills);
     for (answer, command) in control.ask_all(&commands).iter().zip(&commands) {
         assert_eq!(*answer, Answer::Text("OK".to_string()), "{command:?}");
     }
