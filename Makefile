@@ -1,4 +1,4 @@
-.PHONY: demo chat test firmware bench bench-mio bench-embedded instructions fuzz
+.PHONY: demo chat test converse firmware bench bench-mio bench-embedded instructions fuzz
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
@@ -27,6 +27,13 @@ test:
 	DEFMT_LOG=debug cargo test -p redwire --all-features --test formats --test logging
 	DEFMT_LOG=debug cargo test -p redwire-embedded-io --features defmt --test formats
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# Random conversations of the engine with a private server, and what both say of the connection. FROM is the first seed;
+# REDWIRE_SEED=n shows one. REDWIRE_SERVER is another server's program.
+CONVERSATIONS = 100000
+converse:
+	tests/with-redis.sh
+	CONVERSATIONS=$(CONVERSATIONS) FROM=$(FROM) cargo test --quiet --release -p redwire --test converse -- --nocapture
 
 # Programs for a Cortex-M3, on an emulated board against a private server: what they log and leave, and their sizes beside
 # those in the README. With UPDATE=1 the sizes in the README are written anew.
