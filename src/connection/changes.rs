@@ -47,7 +47,7 @@ impl Changes {
     pub const TRACKING: Self = Changes(1 << 3);
     /// CLIENT CACHING (Redis 6.0): it holds for the next command, or the next transaction.
     pub const CACHING: Self = Changes(1 << 4);
-    /// CLIENT NO-EVICT (Redis 7.0).
+    /// CLIENT NO-EVICT (Redis 7.0). RESET undoes it from Redis 7.2 on, so that it counts as kept.
     pub const NO_EVICT: Self = Changes(1 << 5);
     /// CLIENT NO-TOUCH (Redis 7.2).
     pub const NO_TOUCH: Self = Changes(1 << 6);
@@ -74,9 +74,9 @@ impl Changes {
     /// What ends with the next command.
     pub(super) const NEXT_COMMAND: Self = Changes(Self::CACHING.0 | Self::ASKING.0);
 
-    /// What the server keeps even behind RESET.
+    /// What a server may keep even after RESET.
     pub(super) const BEYOND_RESET: Self =
-        Changes(Self::LIBRARY.0 | Self::CAPABILITIES.0 | Self::SCRIPT_DEBUG.0);
+        Changes(Self::LIBRARY.0 | Self::NO_EVICT.0 | Self::CAPABILITIES.0 | Self::SCRIPT_DEBUG.0);
 
     /// Whether nothing has been changed.
     pub const fn is_empty(self) -> bool {

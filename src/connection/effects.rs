@@ -9,7 +9,7 @@
 //! | what happens to a command | known | expected |
 //! |---|---|---|
 //! | sent | - | effect |
-//! | sent while replies are off | only that it may have changed something | the same |
+//! | sent while replies are off | that it may have changed something | - |
 //! | answered | effect | - |
 //! | queued (`+QUEUED`) | kept until EXEC answers | - |
 //! | answered by its element of EXEC's reply | effect, unless the element is an error | - |

@@ -229,12 +229,13 @@ impl<'a> InFlight<'a> {
         }
     }
 
-    /// Drops slots at the front that were taken back, but for those whose expiry somebody has yet to hear of.
+    /// Drops slots at the front that were taken back, but for those whose expiry somebody has yet to hear of, and those
+    /// whose bytes still stand in the transmit buffer.
     pub(super) fn drop_taken_back(&mut self) {
-        while self
-            .front()
-            .is_some_and(|slot| slot.is(Flags::TAKEN_BACK) && slot.listener != Listener::Overdue)
-        {
+        let gone = |slot: &Slot| {
+            slot.is(Flags::TAKEN_BACK) && slot.length == 0 && slot.listener != Listener::Overdue
+        };
+        while self.front().is_some_and(gone) {
             self.pop_one();
         }
     }

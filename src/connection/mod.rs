@@ -154,6 +154,9 @@ struct Link {
     expected: State,
     expected_is_stale: bool,
     silence: Silence,
+    /// What commands may have changed that were not answered, and the number of the first command after the last of them.
+    unanswered: Changes,
+    unanswered_before: u32,
     /// ASKING or CLIENT CACHING was sent, and nothing that ends it.
     one_shot: bool,
     /// How many commands of the transaction that was sent last change the connection.
@@ -180,6 +183,8 @@ impl Link {
             expected: State::fresh(protocol, 0),
             expected_is_stale: false,
             silence: Silence::None,
+            unanswered: Changes::NONE,
+            unanswered_before: 0,
             one_shot: false,
             effects_sent: 0,
             queued: QueuedEffects::NONE,
@@ -416,7 +421,7 @@ impl<'a, P: Parser> Connection<'a, P> {
     pub fn changes(&self) -> Changes {
         let other = self.link.phase == Phase::Ready && self.known.protocol != self.link.agreed;
         let protocol = if other { Changes::PROTOCOL } else { Changes::NONE };
-        self.known.changes | protocol
+        self.known.changes | self.link.unanswered | protocol
     }
 
     /// How many channels, patterns or shard channels are subscribed to, if everything sent so far succeeds. A reconnect
@@ -455,6 +460,7 @@ impl<'a, P: Parser> Connection<'a, P> {
         let fresh = self.fresh();
         self.link.phase == Phase::Ready
             && self.known == fresh
+            && self.link.unanswered.is_empty()
             && self.expected() == fresh
             && self.mode() == Mode::Ready
             && self.subscriptions.total() == 0

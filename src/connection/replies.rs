@@ -479,9 +479,15 @@ impl<P: Parser> Connection<'_, P> {
 
     /// All that RESET does besides what it does to the state.
     fn settle_reset(&mut self) {
+        let number = self.in_flight.front_ticket().sequence;
         self.link.queued = QueuedEffects::NONE;
         self.link.active = [0; 3];
-        self.subscriptions.reset(self.in_flight.front_ticket().sequence);
+        self.subscriptions.reset(number);
+        if number.wrapping_sub(self.link.unanswered_before) as i32 >= 0 {
+            let kept = self.link.unanswered.common(Changes::BEYOND_RESET);
+            self.known.changes = self.known.changes | kept;
+            self.link.unanswered = Changes::NONE;
+        }
         let now = self.timers.last_received;
         debug!("reset, handshake begins");
         self.begin_handshake(now);

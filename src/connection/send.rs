@@ -340,10 +340,9 @@ impl<P: Parser> Connection<'_, P> {
             (_, silence) => silence,
         };
         if slot.verb == Verb::Change {
-            // Nobody will say whether it did.
-            let changes = Changes::from_bits(slot.argument as u16);
-            self.known.changes = self.known.changes.with(changes);
-            self.link.expected_is_stale = true;
+            // Nobody will say whether it did, so that only RESET is sure to undo it.
+            self.link.unanswered = self.link.unanswered | Changes::from_bits(slot.argument as u16);
+            self.link.unanswered_before = self.in_flight.next_sequence();
         }
     }
 

@@ -179,7 +179,7 @@ impl<'a> Subscriptions<'a> {
     }
 
     /// The command that subscribes again to names of a kind that have not been restored, as many as fit into `room` bytes,
-    /// but one at least, and `most` at most. What a command that waits names is left to that command.
+    /// but one at least, and `most` at most. What only commands that wait name is left to them.
     pub(super) fn resubscribe(
         &self,
         kind: SubscriptionKind,
@@ -405,9 +405,10 @@ impl Entry<'_> {
         belongs(self.flags)
     }
 
-    /// Whether the handshake has to restore it: nobody else will, and it has not.
+    /// Whether the handshake has to restore it. Commands that wait and name it too may be refused, and then it is as before
+    /// them.
     fn is_due(&self, kind: SubscriptionKind) -> bool {
-        self.is(kind) && self.flags & (SETTLED | WANTED | UNWANTED | SENT | DEAD) == SETTLED
+        self.is(kind) && self.flags & (SETTLED | SENT | DEAD) == SETTLED
     }
 
     /// Whether the handshake has sent it and the server has not answered.

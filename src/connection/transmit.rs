@@ -276,6 +276,7 @@ impl<'a> TransmitPath<'a> {
         self.queued = self.queued.wrapping_sub(removed as u32);
         self.gate = self.gate.map(|gate| gate - removed_before_gate);
         self.taken_back = 0;
+        in_flight.drop_taken_back();
     }
 }
 
@@ -331,10 +332,12 @@ mod tests {
                 path.greet(mark);
                 path.open_gate();
             }
-            for position in order {
+            for number in order {
+                let position = number - (names.len() - in_flight.len());
                 let slot = in_flight.get_mut(position).unwrap();
                 path.take_back(slot);
                 slot.mark(Flags::TAKEN_BACK);
+                in_flight.drop_taken_back();
             }
             assert_eq!(path.waiting(), 14 * (2 + usize::from(greeted)), "{order:?}");
             if path.has_taken_back() {

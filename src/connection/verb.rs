@@ -66,6 +66,8 @@ struct Name {
 #[derive(Clone, Copy)]
 enum Form {
     Is(Verb),
+    /// It takes no arguments. With one it is an error, and nothing else.
+    Alone(Verb),
     /// A credential is among the arguments.
     Login(Verb),
     /// ON, OFF or SKIP follows.
@@ -93,14 +95,14 @@ const fn sub(name: &'static str, subcommand: &'static str, form: Form) -> Name {
 /// The names that mean something to the conversation, but for subscriptions.
 const NAMES: [Name; 36] = [
     name("PING", Form::Is(Verb::Ping)),
-    name("MULTI", Form::Is(Verb::Multi)),
+    name("MULTI", Form::Alone(Verb::Multi)),
     name("EXEC", Form::Is(Verb::Exec)),
-    name("DISCARD", Form::Is(Verb::Discard)),
+    name("DISCARD", Form::Alone(Verb::Discard)),
     name("WATCH", Form::Is(Verb::Watch)),
     name("UNWATCH", Form::Is(Verb::Unwatch)),
     name("MONITOR", Form::Is(Verb::Monitor)),
     name("QUIT", Form::Is(Verb::Quit)),
-    name("RESET", Form::Is(Verb::Reset)),
+    name("RESET", Form::Alone(Verb::Reset)),
     name("AUTH", Form::Login(Verb::Auth)),
     name("HELLO", Form::Login(Verb::Hello)),
     name("SELECT", Form::Is(Verb::Select)),
@@ -182,7 +184,8 @@ fn meaning<'w>(form: Form, mut words: impl Iterator<Item = &'w [u8]>) -> Meaning
         false => Meaning::ORDINARY,
     };
     match form {
-        Form::Is(verb) => Meaning::of(verb),
+        Form::Alone(_) if words.next().is_some() => Meaning::ORDINARY,
+        Form::Is(verb) | Form::Alone(verb) => Meaning::of(verb),
         Form::Login(verb) => Meaning { secret: true, ..Meaning::of(verb) },
         Form::Reply => Meaning::of(reply_form(words)),
         Form::Sets(changes) => sticks(Verb::Change, changes),
@@ -248,6 +251,8 @@ mod tests {
         assert_eq!(verb("PSYNC ? -1"), Verb::Replicate);
         assert_eq!(verb("replconf ack 0"), Verb::Replicate);
         assert_eq!(verb("hello 3"), Verb::Hello);
+        assert_eq!(verb("RESET"), Verb::Reset);
+        assert_eq!(verb("RESET now"), Verb::Ordinary);
         assert_eq!(verb("script load x"), Verb::Ordinary);
         assert_eq!(verb(""), Verb::Ordinary);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use redwire::connection::{Connection, Mode, SubscriptionKind};
+use redwire::connection::{Changes, Connection, Mode, SubscriptionKind};
 use redwire::resp::{Frame, Protocol};
 
 use crate::plan::{Login, Setup, line};
@@ -208,10 +208,6 @@ pub fn compare(engine: &Connection<'_>, server: &Line, known: &Known<'_>) -> Res
     {
         return differs("is_watching()", &engine.is_watching(), &watch);
     }
-    let user = server.get("user").map_or("default", String::as_str);
-    if user != known.setup.user() && !engine.has_changed_user() {
-        return differs("has_changed_user()", &false, &user);
-    }
     changes(engine, server, known)?;
     if let Some(fresh) = known.fresh
         && engine.is_clean()
@@ -240,16 +236,8 @@ const KEPT: [&str; 13] = [
     "capa",
 ];
 
-#[cfg(not(any()))]
-fn changes(_: &Connection<'_>, _: &Line, _: &Known<'_>) -> Result<(), Problem> {
-    Ok(())
-}
-
 /// Compares what the server is known to have confirmed with the flags it shows.
-// Until `Connection::changes` is there.
-#[cfg(any())]
 fn changes(engine: &Connection<'_>, server: &Line, known: &Known<'_>) -> Result<(), Problem> {
-    use redwire::connection::Changes;
     let changes = engine.changes();
     let flags = server.get("flags").map_or("", String::as_str);
     let shown = [

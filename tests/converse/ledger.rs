@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use redwire::connection::{
-    CloseReason, Event, Failure, FailureReason, Misuse, SendError, Subscription, Ticket,
+    Capacity, CloseReason, Event, Failure, FailureReason, Misuse, SendError, Subscription, Ticket,
 };
 use redwire::resp::Frame;
 
@@ -127,6 +127,8 @@ impl<'t> Ledger<'t> {
                     )),
                     SendError::Misuse(_) => Ok(()),
                     SendError::Capacity(_) if self.setup.is_small() => Ok(()),
+                    // So many commands of a transaction may change the connection.
+                    SendError::Capacity(Capacity::Transaction) => Ok(()),
                     _ => Err(problem("there is no room", error)),
                 };
             }
@@ -190,7 +192,10 @@ impl<'t> Ledger<'t> {
                 self.stream.messages += 1;
                 Ok(())
             }
-            Event::Connected { .. } | Event::Push { .. } | Event::Monitor { .. } => Ok(()),
+            Event::Connected { .. }
+            | Event::SubscriptionEnd(_)
+            | Event::Push { .. }
+            | Event::Monitor { .. } => Ok(()),
             other => Err(problem("an event that is not known", format!("{other:?}"))),
         }
     }

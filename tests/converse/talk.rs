@@ -5,7 +5,6 @@ use std::os::unix::net::UnixStream;
 
 use redwire::connection::{Buffers, Config, Connection, Mode, SendOptions, Slot, SubscriptionKind};
 use redwire::resp::{Level, Protocol};
-use redwire::script::Digest;
 use redwire::storage::Storage;
 use redwire::time::{Duration, Instant};
 
@@ -13,7 +12,6 @@ use crate::check::{self, Known, Problem, problem};
 use crate::ledger::{Fate, Ledger};
 use crate::plan::{Login, Setup, Step, line};
 use crate::server::{Answer, Control, DATABASES, Line};
-use crate::words::ECHOING;
 
 struct Talk<'t> {
     setup: &'t Setup,
@@ -24,7 +22,6 @@ struct Talk<'t> {
     id: u64,
     now: Instant,
     fresh: Option<Line>,
-    scripts_flushed: bool,
 }
 
 /// Carries out a plan.
@@ -54,11 +51,10 @@ pub fn hold(control: &mut Control, setup: &Setup, steps: &[Step], tracing: bool)
     }
     let mut buffers = Buffers::growing_to(setup.receive, setup.transmit);
     let (mut slots, mut names) = ([Slot::default(); 6], [0; 40]);
-    let (mut scripts, mut levels) = ([Digest::default(); 1], [Level::default(); 8]);
+    let mut levels = [Level::default(); 8];
     if setup.lent {
         buffers.in_flight = Storage::from(&mut slots[..]);
         buffers.subscriptions = Storage::from(&mut names[..]);
-        buffers.scripts = Storage::from(&mut scripts[..]);
         buffers.levels = Storage::from(&mut levels[..]);
     }
     let mut talk = Talk {
@@ -70,7 +66,6 @@ pub fn hold(control: &mut Control, setup: &Setup, steps: &[Step], tracing: bool)
         id: 0,
         now: Instant::from_millis(1000),
         fresh: None,
-        scripts_flushed: false,
     };
     talk.ledger.trace(format_args!("{setup:?}"));
     for step in steps {
@@ -159,8 +154,10 @@ impl Talk<'_> {
             Step::Discard(which) => self.discard(*which)?,
             Step::DiscardFrom(which) => {
                 let live = self.ledger.waiting().nth(*which);
-                if let Some(ticket) = live.map(|sent| sent.ticket) {
-                    self.engine.discard_from(ticket);
+                // Nothing is done for a MULTI that is not the one of the open transaction.
+                if let Some(ticket) = live.map(|sent| sent.ticket)
+                    && self.engine.discard_from(ticket)
+                {
                     self.ledger.blind = true;
                     let first = self.ledger.sent.iter().position(|sent| sent.ticket == ticket).unwrap_or(0);
                     self.ledger.sent.range_mut(first..).for_each(|sent| sent.gone = true);
@@ -199,7 +196,6 @@ impl Talk<'_> {
                     self.ledger.stream.may_end |= self.stream.is_some();
                     self.ledger.rules_changed = true;
                 }
-                self.scripts_flushed |= words[0] == "SCRIPT";
                 let answer = self.control.ask(&words);
                 if let ("PUBLISH", Answer::Integer(count)) = (&words[0][..], &answer) {
                     self.ledger.stream.published += count;
@@ -391,24 +387,12 @@ impl Talk<'_> {
             ..found
         })?;
         self.ledger.unanswered_ran();
-        self.scripts()
+        Ok(())
     }
 
     fn is_unsubscribed(&self) -> bool {
         use SubscriptionKind::{Channel, Pattern, Shard};
         [Channel, Pattern, Shard].into_iter().all(|kind| self.engine.subscriptions(kind) == 0)
-    }
-
-    /// A script that the engine says the server has is there.
-    fn scripts(&mut self) -> Result<(), Problem> {
-        let digest = Digest::of(ECHOING.as_bytes());
-        if !self.engine.knows_script(&digest) || self.scripts_flushed {
-            return Ok(());
-        }
-        match self.control.ask(&["SCRIPT", "EXISTS", &digest.to_string()]) {
-            Answer::Array(there) if there == [Answer::Integer(1)] => Ok(()),
-            other => Err(problem("knows_script() of one that is not there", format!("{other:?}"))),
-        }
     }
 
     fn both(&self, server: &Line) -> String {
