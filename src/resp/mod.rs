@@ -13,8 +13,6 @@ mod frame;
 mod grammar;
 mod limits;
 mod nom_parser;
-#[cfg(feature = "alloc")]
-mod plain;
 mod scanner;
 mod tokens;
 mod walk;
