@@ -182,7 +182,7 @@ pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
 }
 
 /// Moves the slots `from` to where `to` is, as `copy_within` does.
-#[cfg(feature = "alloc")]
+#[cfg(feature = "__fast")]
 pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
     if from.end <= slots.len() && to <= slots.len() - from.len() {
         slots.copy_within(from, to);
@@ -190,7 +190,7 @@ pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usiz
 }
 
 /// Moves the slots `from` to where `to` is, as `copy_within` does, whose speed would cost much flash.
-#[cfg(not(feature = "alloc"))]
+#[cfg(not(feature = "__fast"))]
 pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
     for step in 0..from.len() {
         let index = if to > from.start { from.len() - 1 - step } else { step };

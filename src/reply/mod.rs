@@ -134,8 +134,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
-    #[cfg_attr(feature = "alloc", inline)]
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    #[cfg_attr(feature = "__fast", inline)]
+    #[cfg_attr(not(feature = "__fast"), inline(never))]
     pub fn decode<T: FromReply<'a>>(&self) -> Result<T, DecodeError<'a>> {
         let walker = &mut self.walker();
         let (start, head) = (self.as_bytes(), walker.head());
@@ -406,13 +406,10 @@ impl<'a> ReplyElements<'_, 'a> {
 /// Reads the next value. Most are bulk strings; a loop over these gets by without looking at the kind again.
 #[inline]
 fn read<'a, T: FromReply<'a>>(walker: &mut Walker<'a>) -> Result<T, DecodeError<'a>> {
-    #[cfg(feature = "alloc")]
-    {
-        let start = walker.rest();
-        if let Some(text) = walker.bulk() {
-            let head = Head { kind: Kind::BulkString, body: Body::Text(text) };
-            return T::from_reply(Reply { start, head, walker });
-        }
+    let start = walker.rest();
+    if let Some(text) = walker.bulk() {
+        let head = Head { kind: Kind::BulkString, body: Body::Text(text) };
+        return T::from_reply(Reply { start, head, walker });
     }
     read_other(walker)
 }

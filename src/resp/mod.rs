@@ -21,10 +21,8 @@ mod walk;
 pub use encoder::encode;
 pub use encoder::{ArgumentWriter, EncodeError, Encoder};
 pub use error::{ErrorCode, ErrorReply, ProtocolError, ProtocolErrorKind};
-#[cfg(feature = "alloc")]
-pub(crate) use frame::parse_integer;
-pub(crate) use frame::split_verbatim;
 pub use frame::{Attributes, Chunks, Data, Elements, Frame, Pairs};
+pub(crate) use frame::{parse_integer, split_verbatim};
 pub use limits::Limits;
 pub use nom_parser::{NomLevel, NomParser};
 pub use scanner::{Level, Scanner};

@@ -48,7 +48,7 @@ pub struct ArgumentWriter<'b, 'a> {
 
 impl ArgumentWriter<'_, '_> {
     /// Adds an argument: any bytes.
-    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(feature = "__fast", inline)]
     pub fn bytes(&mut self, argument: &[u8]) {
         self.count += 1;
         if let Err(length) = write_bulk(self.buffer, argument, self.missing == 0) {

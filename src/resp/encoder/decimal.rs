@@ -15,8 +15,8 @@ impl Header {
     }
 }
 
-#[cfg_attr(feature = "alloc", inline)]
-#[cfg_attr(not(feature = "alloc"), inline(never))]
+#[cfg_attr(feature = "__fast", inline)]
+#[cfg_attr(not(feature = "__fast"), inline(never))]
 pub(super) fn header(kind: u8, length: usize) -> Header {
     let mut bytes = [0; 24];
     bytes[22] = b'\r';

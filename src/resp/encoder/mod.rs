@@ -37,7 +37,7 @@ impl<'b, 'a> Encoder<'b, 'a> {
 }
 
 /// Writes a bulk string if it `fits`; otherwise, and if it turns out not to, it says how long it is.
-#[cfg(feature = "alloc")]
+#[cfg(feature = "__fast")]
 #[inline]
 fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8], fits: bool) -> Result<(), usize> {
     let length = text.len();
@@ -60,7 +60,7 @@ fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8], fits: bool) -> Result<(), us
 }
 
 /// The same with the least code.
-#[cfg(not(feature = "alloc"))]
+#[cfg(not(feature = "__fast"))]
 fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8], fits: bool) -> Result<(), usize> {
     let header = header(b'$', text.len());
     let total = header.length + text.len() + 2;

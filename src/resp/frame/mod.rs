@@ -177,7 +177,6 @@ impl<'a> Frame<'a> {
 
     /// The bytes of a simple, bulk or verbatim string that came in one piece.
     pub fn text(&self) -> Option<&'a [u8]> {
-        #[cfg(feature = "alloc")]
         if let Some(text) = self.walker().bulk() {
             return Some(text);
         }
@@ -192,7 +191,6 @@ impl<'a> Frame<'a> {
 
     /// The elements of an array, set or push; of a map its keys and values in turn; of anything else none.
     pub fn elements(&self) -> Elements<'a> {
-        #[cfg(feature = "alloc")]
         if let Some(elements) = Elements::short(self.bytes, self.nested) {
             return elements;
         }

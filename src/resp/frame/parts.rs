@@ -97,7 +97,6 @@ impl<'a> Elements<'a> {
     }
 
     /// The elements of an array or push of less than ten, which most are.
-    #[cfg(feature = "alloc")]
     #[inline]
     pub(super) fn short(frame: &'a [u8], nested: bool) -> Option<Self> {
         let (walker, remaining) = Walker::short(frame, nested)?;
@@ -108,7 +107,6 @@ impl<'a> Elements<'a> {
     #[inline]
     pub(crate) fn next_text(&mut self) -> Option<&'a [u8]> {
         self.remaining = self.remaining.checked_sub(1)?;
-        #[cfg(feature = "alloc")]
         if let Some(text) = self.walker.bulk() {
             return Some(text);
         }

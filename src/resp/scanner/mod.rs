@@ -35,7 +35,6 @@
 
 mod levels;
 mod lines;
-#[cfg(feature = "alloc")]
 mod plain;
 
 use super::{Limits, Parser, Progress, Protocol, ProtocolError, ProtocolErrorKind};
@@ -142,7 +141,6 @@ impl<'a> Scanner<'a> {
 impl Parser for Scanner<'_> {
     #[inline]
     fn parse(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {
-        #[cfg(feature = "alloc")]
         if let Some(frame) = self.plain_frame(input) {
             return Ok(frame);
         }
@@ -201,7 +199,6 @@ impl Scanner<'_> {
 
     fn scan(&mut self, input: &[u8]) -> Result<Progress, Refused> {
         loop {
-            #[cfg(feature = "alloc")]
             if self.state == State::Value
                 && let Some(progress) = self.plain_values(input)?
             {

@@ -1,16 +1,18 @@
 //! The fast way: whole values of the plain kinds that make up most replies, told at a glance.
 //!
-//! It keeps no state of its own and reports no error. What it does not know the machine's states take byte by byte.
+//! It keeps no state of its own and reports no error. What it does not know the machine's states take byte by byte. Without
+//! the feature `__fast` it knows nothing.
 
 use super::levels::Nest;
 use super::{Refused, Scanner, State};
+use crate::parts::FAST;
 use crate::resp::{Limits, Progress, Protocol};
 
 impl Scanner<'_> {
     /// Passes over a frame that is one plain scalar, as most replies are.
     #[inline]
     pub(super) fn plain_frame(&mut self, input: &[u8]) -> Option<Progress> {
-        if self.state != State::Value || self.top.nest != Nest::Root || self.streaming {
+        if !FAST || self.state != State::Value || self.top.nest != Nest::Root || self.streaming {
             return None;
         }
         let length = plain_scalar(input.get(self.position..).unwrap_or_default(), &self.limits);
@@ -25,7 +27,7 @@ impl Scanner<'_> {
     /// leaves the rest to the states.
     #[inline]
     pub(super) fn plain_values(&mut self, input: &[u8]) -> Result<Option<Progress>, Refused> {
-        loop {
+        while FAST {
             let begin = self.position;
             let Some(rest) = input.get(begin..) else { return Ok(None) };
             let plain = match self.top.nest {
@@ -59,6 +61,7 @@ impl Scanner<'_> {
                 return Ok(None);
             }
         }
+        Ok(None)
     }
 
     /// Passes over the header of an aggregate with elements, if it is whole.

@@ -32,14 +32,12 @@
 // full`, which is the way without plain.rs; the fuzz targets `decode` and `roundtrip`; and before and after the change
 // `make instructions` (the lines "reading" and "matching on Data") and `make firmware`.
 
-#[cfg(feature = "alloc")]
 mod plain;
 mod skip;
 mod split;
 
 use super::Kind;
 use crate::parts::RESP3;
-#[cfg(feature = "alloc")]
 use plain::split_plain;
 #[cfg(feature = "alloc")]
 pub(crate) use skip::Pieces;
@@ -131,7 +129,6 @@ impl<'a> Walker<'a> {
 
     /// Reads the head of the next value.
     pub(crate) fn head(&mut self) -> Head<'a> {
-        #[cfg(feature = "alloc")]
         if let Some((head, rest)) = split_plain(self.rest) {
             self.rest = rest;
             self.outermost = false;

@@ -1,6 +1,5 @@
 //! Skipping: what follows one value, or many.
 
-#[cfg(feature = "alloc")]
 use super::plain::split_plain;
 use super::split::{Token, split_chunk, split_line, split_token};
 use crate::parts::RESP3;
@@ -12,7 +11,6 @@ pub(crate) fn skip_value(bytes: &[u8]) -> &[u8] {
 
 /// What follows the value that comes after attributes and pushes.
 pub(crate) fn skip_attributed(mut bytes: &[u8]) -> &[u8] {
-    #[cfg(feature = "alloc")]
     if let Some((_, rest)) = split_plain(bytes) {
         return rest;
     }

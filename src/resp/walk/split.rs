@@ -88,8 +88,8 @@ pub(super) fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The length in a header line, and what follows the line.
-#[cfg_attr(feature = "alloc", inline)]
-#[cfg_attr(not(feature = "alloc"), inline(never))]
+#[cfg_attr(feature = "__fast", inline)]
+#[cfg_attr(not(feature = "__fast"), inline(never))]
 pub(crate) fn split_length(bytes: &[u8]) -> (Length, &[u8]) {
     let mut length = 0usize;
     let mut at = 1;
