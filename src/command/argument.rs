@@ -226,7 +226,7 @@ impl Arguments for () {
 /// use redwire::resp::{Frame, encode};
 ///
 /// let kept = encode(&set("key", "value").ex(60));
-/// let again: Cmd<_, Open> = Cmd::new(Frame::accepted(&kept).elements());
+/// let again: Cmd<_, Open> = Cmd::new(Frame::new_unchecked(&kept).elements());
 /// assert_eq!(encode(&again), kept);
 /// ```
 impl Arguments for Elements<'_> {

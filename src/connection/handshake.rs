@@ -199,7 +199,7 @@ impl<P: Parser> Connection<'_, P> {
             }
         }
         // Those behind HELLO are answered with OK, or not by this server.
-        let text = length.map(|length| Frame::accepted(self.receive.part(0, length)));
+        let text = length.map(|length| Frame::new_unchecked(self.receive.part(0, length)));
         let other =
             text.is_some_and(|frame| (!SETTINGS || frame.error().is_none()) && frame.text() != Some(b"OK"));
         if step != Step::Hello && other {
@@ -210,7 +210,7 @@ impl<P: Parser> Connection<'_, P> {
             Step::Hello if !RESP3 => {}
             Step::Hello => {
                 // A skipped reply that is no error is the map with a list of modules.
-                let kind = length.map(|length| Frame::accepted(self.receive.part(0, length)).kind());
+                let kind = length.map(|length| Frame::new_unchecked(self.receive.part(0, length)).kind());
                 if kind.is_some_and(|kind| !matches!(kind, Kind::Map | Kind::Array)) {
                     self.die(Death::OutOfStep);
                     return None;

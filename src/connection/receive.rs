@@ -147,7 +147,7 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     fn event(&self, found: Found) -> Event<'_> {
-        let frame = |start, end| Frame::accepted(self.receive.part(start, end));
+        let frame = |start, end| Frame::new_unchecked(self.receive.part(start, end));
         match found {
             Found::Connected { protocol, resubscribed } => Event::Connected { protocol, resubscribed },
             Found::Reply { ticket, length } => Event::Reply { ticket, frame: frame(0, length) },
@@ -192,7 +192,7 @@ impl<P: Parser> Connection<'_, P> {
         match (self.death, self.protocol_error, self.refusal) {
             (Death::Protocol, Some(error), _) => CloseReason::Protocol(error),
             (Death::Refused, _, Some(Refusal { step, length, withheld })) => {
-                let error = Frame::accepted(self.receive.part(0, length)).error();
+                let error = Frame::new_unchecked(self.receive.part(0, length)).error();
                 CloseReason::Refused { step, error: handshake::shown(error, withheld) }
             }
             (Death::Disconnected, ..) => CloseReason::Disconnected,
@@ -254,7 +254,7 @@ impl<P: Parser> Connection<'_, P> {
         if !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
             return false;
         }
-        let name = Frame::accepted(bytes).elements().next_text();
+        let name = Frame::new_unchecked(bytes).elements().next_text();
         name.is_some_and(|name| message_kind(name).is_some() || SubscriptionKind::from_name(name).is_some())
     }
 
@@ -271,7 +271,7 @@ impl<P: Parser> Connection<'_, P> {
         if !SUBSCRIPTIONS {
             return Some(Found::Push { start, end });
         }
-        let frame = Frame::accepted(self.receive.part(start, end));
+        let frame = Frame::new_unchecked(self.receive.part(start, end));
         let name = frame.elements().next_text().unwrap_or_default();
         if let Some(kind) = message_kind(name) {
             return Some(Found::Message { start, end, kind });
@@ -373,7 +373,7 @@ impl<P: Parser> Connection<'_, P> {
         if !MODES && !LOGS {
             return None;
         }
-        let frame = length.map(|length| Frame::accepted(self.receive.part(0, length)));
+        let frame = length.map(|length| Frame::new_unchecked(self.receive.part(0, length)));
         let text = frame.and_then(|frame| frame.text());
         if let Some(error) = self.error_in(length) {
             debug!("error reply: {}", error.code().name());
@@ -473,7 +473,7 @@ impl<P: Parser> Connection<'_, P> {
     /// The error, if the reply is one; without its text if it was skipped.
     pub(super) fn error_in(&self, length: Option<usize>) -> Option<ErrorReply<'_>> {
         match length {
-            Some(length) => Frame::accepted(self.receive.part(0, length)).error(),
+            Some(length) => Frame::new_unchecked(self.receive.part(0, length)).error(),
             None => self.link.skip.filter(|skip| skip.error).map(|_| ErrorReply::new(b"")),
         }
     }

@@ -67,7 +67,7 @@ impl Value {
 
     /// The value as a frame, to be read.
     pub fn as_frame(&self) -> Frame<'_> {
-        Frame::accepted(&self.0)
+        Frame::new_unchecked(&self.0)
     }
 
     /// Reads the value as a Rust type, which may borrow from it.

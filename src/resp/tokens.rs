@@ -110,7 +110,7 @@ impl<'a> Iterator for Tokens<'a> {
         let bytes = self.rest.get(..length).unwrap_or_default();
         self.rest = rest;
         Some(match token {
-            walk::Token::Scalar => Token::Scalar(Frame::accepted(bytes)),
+            walk::Token::Scalar => Token::Scalar(Frame::new_unchecked(bytes)),
             walk::Token::Aside(values) if first == b'|' => Token::Attribute { values },
             walk::Token::Values(values) | walk::Token::Aside(values) => {
                 Token::Begin { kind, values: Some(values) }

@@ -96,8 +96,10 @@ impl defmt::Format for Data<'_> {
 }
 
 impl<'a> Frame<'a> {
-    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame or push. They are not checked
-    /// again: of other bytes the accessors give wrong values (never a panic).
+    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame or push.
+    ///
+    /// The bytes are not checked. Of bytes that no parser has accepted the accessors give wrong values; they never panic.
+    /// [`read`](Self::read) checks.
     ///
     /// ```
     /// use redwire::resp::{Frame, Limits, Parser, Progress, Scanner};
@@ -105,11 +107,11 @@ impl<'a> Frame<'a> {
     /// let mut scanner = Scanner::growing(Limits::default());
     /// let received = b":7\r\n+OK\r\n";
     /// if let Ok(Progress::Frame { length, .. }) = scanner.parse(received) {
-    ///     assert_eq!(Frame::accepted(&received[..length]).integer(), Some(7));
+    ///     assert_eq!(Frame::new_unchecked(&received[..length]).integer(), Some(7));
     /// }
     /// ```
     #[inline]
-    pub fn accepted(bytes: &'a [u8]) -> Self {
+    pub fn new_unchecked(bytes: &'a [u8]) -> Self {
         Frame { bytes, nested: false }
     }
 
@@ -130,7 +132,7 @@ impl<'a> Frame<'a> {
         loop {
             match scanner.parse(bytes) {
                 Ok(Progress::Frame { length, .. }) if length == bytes.len() => {
-                    return Some(Frame::accepted(bytes));
+                    return Some(Frame::new_unchecked(bytes));
                 }
                 Ok(Progress::Push { .. }) => {}
                 _ => return None,
