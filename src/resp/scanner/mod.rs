@@ -141,8 +141,10 @@ impl<'a> Scanner<'a> {
 impl Parser for Scanner<'_> {
     #[inline]
     fn parse(&mut self, input: &[u8]) -> Result<Progress, ProtocolError> {
-        if let Some(frame) = self.plain_frame(input) {
-            return Ok(frame);
+        let length = self.plain_frame(input);
+        if length > 0 {
+            self.position += length;
+            return Ok(self.end_frame(false));
         }
         self.parse_value(input)
     }

@@ -9,18 +9,13 @@ use crate::parts::FAST;
 use crate::resp::{Limits, Progress, Protocol};
 
 impl Scanner<'_> {
-    /// Passes over a frame that is one plain scalar, as most replies are.
+    /// How many bytes the frame takes that comes next, if it is one plain scalar, as most are; otherwise 0.
     #[inline]
-    pub(super) fn plain_frame(&mut self, input: &[u8]) -> Option<Progress> {
-        if !FAST || self.state != State::Value || self.top.nest != Nest::Root || self.streaming {
-            return None;
+    pub(super) fn plain_frame(&self, input: &[u8]) -> usize {
+        if FAST && self.state == State::Value && self.top.nest == Nest::Root && !self.streaming {
+            return plain_scalar(input.get(self.position..).unwrap_or_default(), &self.limits);
         }
-        let length = plain_scalar(input.get(self.position..).unwrap_or_default(), &self.limits);
-        if length == 0 {
-            return None;
-        }
-        self.position += length;
-        Some(self.end_frame(false))
+        0
     }
 
     /// Passes over plain scalars and headers as long as whole ones follow each other. Gives what ends with one, or

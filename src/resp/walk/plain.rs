@@ -1,8 +1,7 @@
 //! The fast way: values of the kinds that most values are of, told at a glance. What is not known here is read in
-//! full. Without the feature `__fast` nothing is.
+//! full. Without the feature `__fast`, no_plain.rs stands in its place.
 
 use super::{Body, Head, NULL, Walker};
-use crate::parts::FAST;
 use crate::resp::Kind;
 
 impl<'a> Walker<'a> {
@@ -10,7 +9,6 @@ impl<'a> Walker<'a> {
     #[inline]
     pub(crate) fn short(frame: &'a [u8], nested: bool) -> Option<(Self, usize)> {
         let (count, rest) = match frame {
-            _ if !FAST => return None,
             [b'*', digit @ b'0'..=b'9', b'\r', _, rest @ ..] => (digit - b'0', rest),
             [b'>', digit @ b'0'..=b'9', b'\r', _, rest @ ..] if !nested => (digit - b'0', rest),
             _ => return None,
@@ -33,9 +31,6 @@ impl<'a> Walker<'a> {
 /// The head of a value of the plain kinds that most values are of, and what follows it. `None` for all others.
 #[inline]
 pub(super) fn split_plain(bytes: &[u8]) -> Option<(Head<'_>, &[u8])> {
-    if !FAST {
-        return None;
-    }
     let [first, second, ..] = bytes else { return None };
     if *first == b'$' {
         let mut length = usize::from(second.wrapping_sub(b'0'));
@@ -69,7 +64,6 @@ pub(super) fn split_plain(bytes: &[u8]) -> Option<(Head<'_>, &[u8])> {
 fn split_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
     let (length, rest) = match bytes {
-        _ if !FAST => return None,
         [b'$', a, b'\r', _, rest @ ..] if a.is_ascii_digit() => (digit(*a), rest),
         [b'$', a, b, b'\r', _, rest @ ..] if a.is_ascii_digit() => (digit(*a) * 10 + digit(*b), rest),
         [b'$', a, b, c, b'\r', _, rest @ ..] => (digit(*a) * 100 + digit(*b) * 10 + digit(*c), rest),
