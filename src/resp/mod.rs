@@ -77,6 +77,7 @@ pub enum Kind {
 
 impl Kind {
     /// The name as the specification has it, in lower case.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Kind::SimpleString => "simple string",
@@ -101,6 +102,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[must_use = "it says which bytes to deliver, to consume or to wait for"]
 pub enum Progress {
     /// No frame ends in the input. Receive at least `need` more bytes, then parse again.
     Incomplete {
@@ -160,9 +162,11 @@ pub trait Parser {
     fn discard(&mut self, count: usize);
 
     /// How many bytes of the input have been looked at: these a caller who does not want the frame may discard.
+    #[must_use]
     fn parsed(&self) -> usize;
 
     /// How many bytes of the input a caller who does not want the frame may discard without losing a push in it.
+    #[must_use]
     fn discardable(&self) -> usize;
 
     /// Asks for the text of the current frame in pieces ([`Progress::Text`]), if the frame is a bulk, verbatim or

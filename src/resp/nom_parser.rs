@@ -26,6 +26,7 @@ use crate::storage::Storage;
 /// ```
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
 pub struct NomParser<'a> {
     limits: Limits,
     protocol: Protocol,

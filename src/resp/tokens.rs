@@ -29,6 +29,7 @@ pub enum Token<'a> {
 
 /// The tokens of a frame in the order of the wire, from [`Frame::tokens`].
 #[derive(Debug, Clone)]
+#[must_use = "iterators do nothing until they are asked"]
 pub struct Tokens<'a> {
     rest: &'a [u8],
     /// The length of `rest` where the frame's own value begins; before it stand its attributes.

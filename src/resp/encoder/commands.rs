@@ -92,6 +92,7 @@ impl ArgumentWriter<'_, '_> {
     }
 
     /// How many arguments there are so far.
+    #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
@@ -105,6 +106,7 @@ impl ArgumentWriter<'_, '_> {
 /// assert_eq!(encode(&get("key")), b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
 /// ```
 #[cfg(feature = "alloc")]
+#[must_use]
 pub fn encode<C: Command + ?Sized>(command: &C) -> alloc::vec::Vec<u8> {
     let mut buffer = Buffer::growing(usize::MAX);
     match Encoder::new(&mut buffer).command(command) {

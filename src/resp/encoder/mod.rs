@@ -25,6 +25,7 @@ use decimal::header;
 /// ```
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use = "it writes nothing by itself"]
 pub struct Encoder<'b, 'a> {
     buffer: &'b mut Buffer<'a>,
 }

@@ -25,6 +25,7 @@ pub use parts::{Attributes, Chunks, Elements, Pairs};
 /// }
 /// ```
 #[derive(Clone, Copy)]
+#[must_use]
 pub struct Frame<'a> {
     bytes: &'a [u8],
     nested: bool,
@@ -33,6 +34,7 @@ pub struct Frame<'a> {
 /// What a frame holds, to be matched on.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[must_use]
 pub enum Data<'a> {
     /// Nothing: RESP3's null or one of RESP2's two.
     Null,
@@ -125,6 +127,7 @@ impl<'a> Frame<'a> {
     ///
     /// `None` when they hold less, more, something malformed, or nesting beyond 128 levels. To read a stream, use a
     /// [`Parser`](super::Parser).
+    #[must_use]
     pub fn read(bytes: &'a [u8], limits: super::Limits) -> Option<Self> {
         use super::{Parser, Progress};
         let mut levels = [super::Level::default(); 128];
@@ -141,22 +144,26 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes as they came, attributes included.
+    #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// The type of the value.
+    #[must_use]
     pub fn kind(&self) -> Kind {
         self.head().kind
     }
 
     /// Whether the value is null.
+    #[must_use]
     pub fn is_null(&self) -> bool {
         self.kind() == Kind::Null
     }
 
     /// The error, if the value is one.
     #[inline]
+    #[must_use]
     pub fn error(&self) -> Option<ErrorReply<'a>> {
         if matches!(self.bytes.first(), Some(b'$' | b'*' | b':' | b'+')) {
             return None;
@@ -169,6 +176,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The integer, if the value is one.
+    #[must_use]
     pub fn integer(&self) -> Option<i64> {
         let head = self.head();
         match (head.kind, head.body) {
@@ -178,6 +186,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes of a simple, bulk or verbatim string that came in one piece.
+    #[must_use]
     pub fn text(&self) -> Option<&'a [u8]> {
         if let Some(text) = self.walker().bulk() {
             return Some(text);
@@ -227,12 +236,14 @@ impl<'a> Frame<'a> {
     }
 
     /// Whether the value came as a stream of chunks or elements instead of with its length.
+    #[must_use]
     pub fn is_streamed(&self) -> bool {
         let value = self.value_bytes();
         matches!(value, [b'$' | b'*' | b'%' | b'~', b'?', ..])
     }
 
     /// Whether the value is a blob error; [`error`](Self::error) gives both kinds.
+    #[must_use]
     pub fn is_blob_error(&self) -> bool {
         self.kind() == Kind::BlobError
     }

@@ -5,6 +5,7 @@ use crate::resp::walk::{self, Body, Walker};
 
 /// The pieces of a string: one, or as many as a streamed string came in.
 #[derive(Debug, Clone)]
+#[must_use = "iterators do nothing until they are asked"]
 pub struct Chunks<'a> {
     whole: Option<&'a [u8]>,
     streamed: Option<&'a [u8]>,
@@ -35,6 +36,7 @@ impl<'a> Chunks<'a> {
     }
 
     /// All bytes, if they are in one piece.
+    #[must_use]
     pub fn contiguous(&self) -> Option<&'a [u8]> {
         match (self.whole, self.streamed) {
             (Some(text), _) => Some(text),
@@ -48,6 +50,7 @@ impl<'a> Chunks<'a> {
     }
 
     /// The number of bytes in all pieces.
+    #[must_use]
     pub fn total(&self) -> usize {
         self.clone().map(<[u8]>::len).sum()
     }
@@ -72,6 +75,7 @@ impl<'a> Iterator for Chunks<'a> {
 
 /// The elements of an aggregate, each a frame of its own.
 #[derive(Debug, Clone)]
+#[must_use = "iterators do nothing until they are asked"]
 pub struct Elements<'a> {
     walker: Walker<'a>,
     remaining: usize,
@@ -132,6 +136,7 @@ impl ExactSizeIterator for Elements<'_> {}
 /// The pairs of a map, in wire order.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use = "iterators do nothing until they are asked"]
 pub struct Pairs<'a>(Elements<'a>);
 
 impl<'a> Pairs<'a> {
@@ -157,6 +162,7 @@ impl ExactSizeIterator for Pairs<'_> {}
 
 /// The pairs of all attributes before a value.
 #[derive(Debug, Clone)]
+#[must_use = "iterators do nothing until they are asked"]
 pub struct Attributes<'a> {
     rest: &'a [u8],
     pairs: Pairs<'a>,

@@ -50,6 +50,7 @@ use lines::{STREAMED, Step};
 /// The nesting stack is lent or growing; a lent one bounds the depth in addition to [`Limits::max_depth`].
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
 pub struct Scanner<'a> {
     limits: Limits,
     protocol: Protocol,
