@@ -87,7 +87,7 @@ macro_rules! list_commands {
             fn lindex(key: Argument, index: i64) -> Open = "LINDEX", key, index;
                 example lindex("l", -1) => ["LINDEX", "l", "-1"];
 
-            /// Inserts an element behind the first one that equals `pivot`, and gives the new length; -1 when
+            /// Inserts an element after the first one that equals `pivot`, and gives the new length; -1 when
             /// none does, 0 when there is no key.
             ///
             /// [LINSERT](https://redis.io/docs/latest/commands/linsert/), Redis 2.2.0.
@@ -198,7 +198,7 @@ macro_rules! list_commands {
             fn rpoplpush(source: Argument, destination: Argument) -> Open = "RPOPLPUSH", source, destination;
                 example rpoplpush("a", "b") => ["RPOPLPUSH", "a", "b"];
 
-            /// Adds elements behind the last, and gives the new length.
+            /// Adds elements after the last one, and gives the new length.
             ///
             /// [RPUSH](https://redis.io/docs/latest/commands/rpush/), Redis 1.0.0.
             fn rpush(key: Argument, elements: Arguments) -> Fixed<u64> = "RPUSH", key, elements;

@@ -58,7 +58,7 @@ impl<'a> Reply<'_, 'a> {
         }
     }
 
-    /// Reads an integer of 64 bits; with a sign, if it is to have one, as two's complement.
+    /// Reads an integer of 64 bits. If it is `signed`, it comes as two's complement.
     #[inline(never)]
     fn number_as(self, expected: &'static str, signed: bool) -> Result<u64, DecodeError<'a>> {
         let kind = self.head.kind;
@@ -102,7 +102,7 @@ impl<'a> Reply<'_, 'a> {
     }
 }
 
-/// Reads digits, with or without a sign: whether a minus stands before them, and their value.
+/// Reads digits, with or without a sign. Gives whether a minus stands before them, and their value.
 pub(crate) fn parse_magnitude(text: &[u8], signed: bool) -> Result<(bool, u64), MismatchReason> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -144,7 +144,7 @@ fn plain_integer(head: Head<'_>) -> Option<i64> {
     }
 }
 
-/// Whether text is a number of so few digits, and nothing else, that every integer of 64 bits can hold it.
+/// Whether text is digits and nothing else, and so few that 64 bits hold the number.
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
     (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
@@ -155,7 +155,7 @@ impl<'a> FromReply<'a> for u64 {
     #[cfg_attr(feature = "__fast", inline)]
     #[cfg_attr(not(feature = "__fast"), inline(never))]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
-        // Of an integer the error can say which it is.
+        // An integer that is out of range is named in the error.
         let signed = reply.head.kind == Kind::Integer;
         let number = match plain_integer(reply.head) {
             Some(value) => value as u64,
@@ -251,7 +251,7 @@ impl<'a, const N: usize> FromReply<'a> for heapless::String<N> {
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         let kind = reply.head.kind;
         let mut memory = [0; N];
-        // A character may be cut by the border of two chunks, so the text is checked when it is whole.
+        // Two chunks may share a character, so the text is checked when it is whole.
         match core::str::from_utf8(reply.copy_bytes(&mut memory)?).map(heapless::String::try_from) {
             Ok(Ok(text)) => Ok(text),
             _ => Err(mismatch("text", kind, MismatchReason::Text, None)),
@@ -294,7 +294,7 @@ impl<'a> FromReply<'a> for Box<str> {
     }
 }
 
-/// Borrowed but for streamed strings, which are in pieces.
+/// Borrowed, except for a streamed string, which is in pieces.
 #[cfg(feature = "alloc")]
 impl<'a> FromReply<'a> for Cow<'a, [u8]> {
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
@@ -305,7 +305,7 @@ impl<'a> FromReply<'a> for Cow<'a, [u8]> {
     }
 }
 
-/// Borrowed but for streamed strings, which are in pieces.
+/// Borrowed, except for a streamed string, which is in pieces.
 #[cfg(feature = "alloc")]
 impl<'a> FromReply<'a> for Cow<'a, str> {
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {

@@ -1,7 +1,7 @@
 //! The grammar of the wire as [nom] combinators: the pieces that [`NomParser`](super::NomParser) puts together.
 //!
-//! Each stops at the first byte that cannot stand where it is: `cut` where no other reading is left. What takes a run of
-//! bytes takes those that are there, one at least; everything else is incomplete until its last byte has come.
+//! Each stops at the first byte that cannot stand there, with `cut` where no other reading is left. A run of bytes takes
+//! the bytes that are there, at least one. Everything else is incomplete until its last byte has come.
 
 use nom::branch::alt;
 use nom::bytes::complete as run;
@@ -31,7 +31,7 @@ pub(crate) enum Expect {
     BigNumberSign,
     BigNumberDigits,
     DoubleStart,
-    /// What may follow the digits before a decimal point, behind it, and in an exponent.
+    /// What may follow the digits before a decimal point, after it, and in an exponent.
     DoubleWhole,
     DoubleFraction,
     DoubleExponent,
@@ -148,7 +148,7 @@ pub(crate) fn big_number_digits(input: &[u8]) -> Parsed<'_, Expect> {
     alt((value(Expect::BigNumberDigits, digits), at_line_end)).parse(input)
 }
 
-/// The sign of a double and what decides its form: a digit, a point with a digit behind it, or a word.
+/// The sign of a double and what decides its form: a digit, a point with a digit after it, or a word.
 pub(crate) fn double_start(input: &[u8]) -> Parsed<'_, Expect> {
     let (after, sign) = opt(one_of("+-")).parse(input)?;
     let word = |input| {

@@ -109,7 +109,7 @@ pub enum Progress {
         /// The fewest bytes that can complete the value that is being read.
         need: usize,
     },
-    /// A frame ends after `length` bytes. Consume them; the next input starts behind them.
+    /// A frame ends after `length` bytes. Consume them; the next input starts after them.
     Frame {
         /// The bytes of the frame, its attributes included.
         length: usize,
@@ -117,11 +117,11 @@ pub enum Progress {
         push: bool,
     },
     /// A push stands at `start..end`, inside a frame that is not complete yet. Deliver it and parse again with the
-    /// same input: the frame goes on behind it and keeps its bytes, and the views of it skip them.
+    /// same input. The frame goes on after the push. It keeps the bytes of the push, and its views skip them.
     Push {
         /// The first byte of the push.
         start: usize,
-        /// Behind its last byte.
+        /// The first byte after it.
         end: usize,
     },
     /// Only after [`Parser::stream`]: the bytes `start..end` are the next piece of the text that the frame consists of.
@@ -129,16 +129,16 @@ pub enum Progress {
     Text {
         /// The first byte of the piece.
         start: usize,
-        /// Behind its last byte.
+        /// The first byte after it.
         end: usize,
     },
 }
 
-/// Finds frames in a byte stream, piece by piece. This is the seam where another parser can be put in.
+/// Finds frames in a byte stream, piece by piece. Implement it to put in a parser of your own.
 ///
-/// The input of each call begins at the first byte of the frame that is being read and holds all bytes received since,
-/// so it only gets longer until a frame is complete. No byte is looked at twice because of that: a parser remembers
-/// where it stopped.
+/// The input of each call begins at the first byte of the frame that is being read and holds all bytes received since.
+/// So it only gets longer until a frame is complete. Still no byte is looked at twice: a parser remembers where it
+/// stopped.
 ///
 /// After an error a parser stays failed: it gives the same error until it is [`reset`](Self::reset).
 ///
@@ -158,14 +158,14 @@ pub trait Parser {
     fn parse(&mut self, input: &[u8]) -> Result<Progress, ProtocolError>;
 
     /// Says that the first `count` bytes of the input are gone although their frame is not complete. The next input
-    /// starts behind them. At most [`parsed`](Self::parsed) bytes can go.
+    /// starts after them. At most [`parsed`](Self::parsed) bytes can go.
     fn discard(&mut self, count: usize);
 
-    /// How many bytes of the input have been looked at: these a caller who does not want the frame may discard.
+    /// How many bytes of the input have been looked at. A caller who does not want the frame may discard them.
     #[must_use]
     fn parsed(&self) -> usize;
 
-    /// How many bytes of the input a caller who does not want the frame may discard without losing a push in it.
+    /// How many bytes of the input may be discarded without losing a push, by a caller who does not want the frame.
     #[must_use]
     fn discardable(&self) -> usize;
 

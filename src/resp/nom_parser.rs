@@ -1,12 +1,12 @@
 //! The parser written with [nom], to be read: the same grammar as that of [`Scanner`](super::Scanner), as combinators.
 //!
-//! A frame is read in pieces, and each piece is a combinator of [`grammar`]. A piece is either short, so that it is simply
-//! read again when its rest has come, or a run of bytes (text, digits, the bytes of a bulk string) of which is taken what
-//! is there. So the cost stays linear, and nothing is kept but which piece comes next, some numbers, and a [`NomLevel`]
-//! for each open aggregate.
+//! A frame is read in pieces, and each piece is a combinator of [`grammar`]. A short piece is read again from its beginning
+//! when the rest of it has come. Of a run of bytes (text, digits, the bytes of a bulk string) the parser takes what is there.
+//! So the cost stays linear. The parser remembers which piece comes next, some numbers, and a [`NomLevel`] for each open
+//! aggregate.
 //!
-//! It gives the same frames, events and errors as the scanner with code of its own; the fuzz target `differential` and
-//! the corpus hold the two against each other.
+//! It gives the same frames, events and errors as the scanner. The fuzz target `differential` and the corpus compare the
+//! two.
 
 use super::grammar::{self, Combinator, Expect, Length};
 use super::{Limits, Parser, Progress, Protocol, ProtocolError, ProtocolErrorKind};
@@ -177,7 +177,7 @@ impl<'a> NomParser<'a> {
         }
     }
 
-    /// The fewest bytes that can complete the value, when `there` are so many of the next piece.
+    /// The fewest bytes that can complete the value, when `there` bytes of the next piece have come.
     fn need(&self, there: usize) -> usize {
         match self.expect {
             Expect::Format | Expect::Payload | Expect::PayloadEnd => {
@@ -188,7 +188,7 @@ impl<'a> NomParser<'a> {
         }
     }
 
-    /// Reads a piece and goes on behind it.
+    /// Reads a piece and goes on after it.
     fn read<'i, T>(&mut self, rest: &'i [u8], mut piece: impl Combinator<'i, T>) -> Result<T, Halt> {
         let (after, read) = piece.parse(rest).map_err(|stop| self.halt(rest, stop))?;
         self.go_on(rest, after);
@@ -202,7 +202,7 @@ impl<'a> NomParser<'a> {
         mut piece: impl Combinator<'i, Expect>,
     ) -> Result<Option<Progress>, Halt> {
         let result = piece.parse(rest);
-        // Up to here the line is good; what is wrong behind its limit does not matter.
+        // Up to here the line is good. What is wrong beyond the limit does not matter.
         let good = match &result {
             Ok((after, _)) => rest.len() - after.len(),
             Err(nom::Err::Incomplete(_)) => rest.len(),
@@ -231,13 +231,13 @@ impl<'a> NomParser<'a> {
             return Halt::Incomplete { need: self.need(rest.len()) };
         };
         let good = rest.len() - wrong.input.len();
-        let behind_cr = good.checked_sub(1).and_then(|last| rest.get(last)) == Some(&b'\r');
+        let after_cr = good.checked_sub(1).and_then(|last| rest.get(last)) == Some(&b'\r');
         let bare_lf = wrong.input.first() == Some(&b'\n');
         let kind = match self.expect {
             Expect::Format => ProtocolErrorKind::BadVerbatim,
             Expect::ChunkByte => ProtocolErrorKind::BadChunk,
             Expect::PayloadEnd => ProtocolErrorKind::BadTerminator,
-            _ if behind_cr || bare_lf => ProtocolErrorKind::BadTerminator,
+            _ if after_cr || bare_lf => ProtocolErrorKind::BadTerminator,
             _ => match self.kind {
                 b':' => ProtocolErrorKind::BadInteger,
                 b',' => ProtocolErrorKind::BadDouble,
@@ -252,13 +252,13 @@ impl<'a> NomParser<'a> {
         self.error_at(kind, good)
     }
 
-    /// An error so many bytes behind the beginning of the piece.
-    fn error_at(&self, kind: ProtocolErrorKind, behind: usize) -> Halt {
-        let position = self.position.saturating_add(behind);
+    /// An error at a byte of the piece, `at` bytes after its beginning.
+    fn error_at(&self, kind: ProtocolErrorKind, at: usize) -> Halt {
+        let position = self.position.saturating_add(at);
         Halt::Error(ProtocolError { kind, offset: self.base + position as u64 })
     }
 
-    /// What is wrong with a value as a whole is wrong at its type byte.
+    /// An error of the value as a whole, which is at its type byte.
     fn value_error<T>(&self, kind: ProtocolErrorKind) -> Result<T, Halt> {
         Err(Halt::Error(ProtocolError { kind, offset: self.value }))
     }
@@ -427,7 +427,7 @@ impl<'a> NomParser<'a> {
         }
     }
 
-    /// A value ends here, and with it every aggregate whose last value it is.
+    /// A value ends here. So does every aggregate that it is the last value of.
     fn complete(&mut self) -> Option<Progress> {
         self.expect = Expect::TypeByte;
         let mut push = false;

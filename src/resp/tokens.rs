@@ -1,4 +1,4 @@
-//! A frame as a flat sequence of tokens, for those who build a structure of their own from it.
+//! A frame as a flat sequence of tokens, for building a structure of one's own.
 
 use super::walk::{self, skip_value, split_token};
 use super::{Frame, Kind};
@@ -44,7 +44,7 @@ impl defmt::Format for Tokens<'_> {
 }
 
 impl<'a> Frame<'a> {
-    /// The frame as a sequence of tokens: all its values in one pass, however deep they are nested, where
+    /// The frame as a sequence of tokens: all its values in one pass, however deep they are nested.
     /// [`elements`](Self::elements) looks at a value once for each level around it.
     ///
     /// Pushes inside of the frame are passed over: they were events of their own.
@@ -66,7 +66,7 @@ impl<'a> Frame<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    /// Passes over the values that a token has begun: so many, or up to the end of the stream.
+    /// Passes over the values that a token began: this many, or for `None` up to the end of the stream.
     pub(crate) fn skip_values(&mut self, values: Option<usize>) {
         let Some(values) = values else {
             self.rest = walk::skip_streamed(self.rest);

@@ -19,7 +19,7 @@ pub enum EncodeError {
         /// The bytes that were free.
         available: usize,
     },
-    /// It has not a single argument, so not even a name.
+    /// It has no arguments, so not even a name.
     Empty,
 }
 
@@ -56,7 +56,7 @@ impl ArgumentWriter<'_, '_> {
         }
     }
 
-    /// Adds the header of an argument whose bytes come later.
+    /// Adds the header of an argument. Its bytes come later.
     pub(crate) fn header(&mut self, length: usize) {
         self.count += 1;
         let header = header(b'$', length);
@@ -125,7 +125,7 @@ impl Encoder<'_, '_> {
         self.arguments(&|out| command.write_arguments(out))
     }
 
-    /// Appends a command whose arguments `write` writes. It is the same code for all commands.
+    /// Appends a command with the arguments that `write` writes. All commands share this code.
     pub(crate) fn arguments(
         &mut self,
         write: &dyn Fn(&mut ArgumentWriter<'_, '_>),
@@ -153,7 +153,7 @@ impl Encoder<'_, '_> {
         if count > 0 && missing == 0 {
             missing = header.length - 4;
             if self.buffer.append(header.as_bytes().get(..missing).unwrap_or_default()).is_ok() {
-                // What stands behind the header with one digit moves up to make room for more.
+                // The arguments move up, to make room for a count of more than one digit.
                 let command = self.buffer.filled_mut().get_mut(before..).unwrap_or_default();
                 move_within(command, 4..written, header.length);
                 copy(command, header.as_bytes());

@@ -33,7 +33,7 @@ pub(super) fn header(kind: u8, length: usize) -> Header {
     Header { bytes, length: 25 - at }
 }
 
-/// Writes a number and gives the index of its first byte.
+/// Writes a number to the end of `text`. Gives the index of its first byte.
 pub(super) fn format_number(negative: bool, mut magnitude: u64, text: &mut [u8; 21]) -> usize {
     let mut at = text.len();
     for place in text.iter_mut().rev() {
@@ -50,7 +50,7 @@ pub(super) fn format_number(negative: bool, mut magnitude: u64, text: &mut [u8; 
     at
 }
 
-/// The quotient and the remainder. What is too large for the processor's own division is done byte by byte: the routine
+/// The quotient and the remainder. Where the processor cannot divide 64 bits itself, it divides byte by byte: the routine
 /// for 64 bits would cost much flash.
 #[inline]
 fn divide_by_ten(value: u64) -> (u64, u8) {

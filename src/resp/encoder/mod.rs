@@ -37,7 +37,7 @@ impl<'b, 'a> Encoder<'b, 'a> {
     }
 }
 
-/// Writes a bulk string if it `fits`; otherwise, and if it turns out not to, it says how long it is.
+/// Writes a bulk string if it `fits`. Otherwise, and if there is no room after all, the error is its length in bytes.
 #[cfg(feature = "__fast")]
 #[inline]
 fn write_bulk(buffer: &mut Buffer<'_>, text: &[u8], fits: bool) -> Result<(), usize> {

@@ -58,7 +58,7 @@ impl fmt::Debug for Frame<'_> {
                 Token::Scalar(frame) => debug_scalar(frame.walker().head(), f)?,
                 _ => {}
             }
-            // A value is complete, and with it every level whose last one it is.
+            // A value is complete. So is every level that it is the last value of.
             while let Some(last) = depth.checked_sub(1) {
                 let level = &mut open[last];
                 level.odd = !level.odd;
@@ -88,7 +88,7 @@ const DEBUG_DEPTH: usize = 16;
 /// An aggregate that `Debug` is writing.
 #[derive(Clone, Copy, Default)]
 struct DebugLevel {
-    /// Values still to come, if their number was said before.
+    /// Values still to come; `None` in a stream.
     remaining: Option<usize>,
     closing: &'static str,
     map: bool,

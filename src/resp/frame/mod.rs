@@ -1,4 +1,4 @@
-//! Views of accepted values: what a parser has checked is read here without any way to fail.
+//! Views of accepted values. A parser has checked the bytes, so that nothing here can fail.
 //!
 //! This file is the frame and what is in it; [`parts`] has what it is made of, [`debug`] how it is printed.
 
@@ -50,7 +50,7 @@ pub enum Data<'a> {
     VerbatimString {
         /// Three bytes, `txt` or `mkd` so far.
         format: [u8; 3],
-        /// The text behind the colon.
+        /// The text after the colon.
         text: &'a [u8],
     },
     /// A double.
@@ -117,7 +117,7 @@ impl<'a> Frame<'a> {
         Frame { bytes, nested: false }
     }
 
-    /// A view of one value within accepted bytes; in a nested one a push is never the value itself.
+    /// A view of one value in accepted bytes. In a nested one a push is never the value itself.
     #[inline]
     pub(crate) fn taken(bytes: &'a [u8], nested: bool) -> Self {
         Frame { bytes, nested }
@@ -235,7 +235,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Whether the value came as a stream of chunks or elements instead of with its length.
+    /// Whether the value came as a stream of chunks or elements, without its length.
     #[must_use]
     pub fn is_streamed(&self) -> bool {
         let value = self.value_bytes();
@@ -284,11 +284,11 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Two frames are equal when their values are: kinds, texts and structure. Attributes, pushes inside and the way of
-/// streaming do not count; doubles compare as their texts.
+/// Two frames are equal when their kinds, texts and structure are. Attributes, pushes inside, and whether a value was
+/// streamed do not count. Doubles compare as their texts.
 impl PartialEq for Frame<'_> {
     fn eq(&self, other: &Self) -> bool {
-        // Where both stream the same, nothing has to be counted.
+        // Elements have to be counted only where one frame streams and the other does not.
         let (mut left, mut right) = (self.tokens(), other.tokens());
         loop {
             match (left.next_of_value(), right.next_of_value()) {
@@ -317,7 +317,7 @@ impl PartialEq for Frame<'_> {
 }
 
 impl Frame<'_> {
-    /// Equality where one of the frames is streamed where the other is not.
+    /// Equality where a value is streamed in one frame and counted in the other.
     fn equals_counted(&self, other: &Self) -> bool {
         let (mut left, mut right) = (self.walker(), other.walker());
         while left.pending() > 0 {

@@ -100,7 +100,7 @@ impl<'a> Elements<'a> {
         Elements { walker, remaining }
     }
 
-    /// The elements of an array or push of less than ten, which most are.
+    /// The elements of an array or push with less than ten, as most have.
     #[inline]
     pub(super) fn short(frame: &'a [u8], nested: bool) -> Option<Self> {
         let (walker, remaining) = Walker::short(frame, nested)?;

@@ -66,7 +66,7 @@ impl Scanner<'_> {
         Err(self.refuse(kind))
     }
 
-    /// What only some places allow: the first element of a push, one more element of a streamed aggregate.
+    /// Whether a value may stand here at all: as the first element of a push, as one more of a streamed aggregate.
     pub(super) fn check_place(&mut self, byte: u8) -> Result<(), Refused> {
         match self.top.nest {
             Nest::Push if self.top.first && !matches!(byte, b'+' | b'$' | b'=' | b'|') => {
@@ -144,7 +144,7 @@ impl Scanner<'_> {
         self.top = self.outer.as_slice().get(self.depth).copied().unwrap_or(ROOT);
     }
 
-    /// A value ends here: goes on in the innermost aggregate, and closes those that are complete with it.
+    /// A value ends here. Closes the aggregates that it completes, and goes on in the innermost that is left.
     pub(super) fn complete(&mut self) -> Option<Progress> {
         self.state = State::Value;
         let mut push = false;

@@ -4,7 +4,7 @@ use super::{Refused, Scanner, State};
 use crate::parts::RESP3;
 use crate::resp::{Protocol, ProtocolErrorKind};
 
-/// Where in a line of digits or a token we are. Lengths and integers use the first four.
+/// How far a line of digits, or a word, has come. Lengths and integers use the first four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) enum Step {

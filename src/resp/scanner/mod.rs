@@ -46,8 +46,8 @@ use lines::{STREAMED, Step};
 
 /// The default [`Parser`].
 ///
-/// Zero-copy, allocation-free and resumable at every byte: the cost of a reply does not depend on the pieces it comes in.
-/// The nesting stack is lent or growing; a lent one bounds the depth in addition to [`Limits::max_depth`].
+/// It copies nothing, allocates nothing and resumes at every byte: the cost of a reply does not depend on the pieces it
+/// comes in. The nesting stack is lent, or it grows. A lent one bounds the depth in addition to [`Limits::max_depth`].
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -55,18 +55,18 @@ pub struct Scanner<'a> {
     limits: Limits,
     protocol: Protocol,
     state: State,
-    /// What was wrong, when the state is that it failed.
+    /// What was wrong, if the state is `Failed`.
     error: ProtocolError,
     step: Step,
     /// The type byte of the value that is being read.
     kind: u8,
     negative: bool,
-    /// What is being read is part of a streamed string.
+    /// A streamed string is being read.
     chunked: bool,
     streaming: bool,
     /// Bytes of the line, or of the verbatim format, so far.
     line: usize,
-    /// The magnitude of an integer, a length or count, or how much of a string is still to come.
+    /// The magnitude of an integer, a length or a count; in a payload how much of it is still to come.
     number: u64,
     /// Bytes of the streamed string so far.
     total: usize,
@@ -236,7 +236,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Takes the byte at the position. Gives what ends with it.
+    /// Takes the byte at the position. Gives the frame, push or text that ends with it.
     fn take(&mut self, byte: u8) -> Result<Option<Progress>, Refused> {
         self.position += 1;
         match self.state {
@@ -272,7 +272,7 @@ impl Scanner<'_> {
         Ok(None)
     }
 
-    /// Passes over what has come of a string. Gives it if the string goes to the caller in pieces.
+    /// Passes over the bytes of a string that have come. Gives them if the string goes to the caller in pieces.
     fn payload(&mut self, input: &[u8]) -> Option<Progress> {
         let start = self.position;
         let count = input.len().saturating_sub(start).min(self.number as usize);

@@ -9,7 +9,7 @@ use crate::parts::FAST;
 use crate::resp::{Limits, Progress, Protocol};
 
 impl Scanner<'_> {
-    /// How many bytes the frame takes that comes next, if it is one plain scalar, as most are; otherwise 0.
+    /// The length in bytes of the next frame, if it is one plain scalar, as most are; otherwise 0.
     #[inline]
     pub(super) fn plain_frame(&self, input: &[u8]) -> usize {
         if FAST && self.state == State::Value && self.top.nest == Nest::Root && !self.streaming {
@@ -18,8 +18,8 @@ impl Scanner<'_> {
         0
     }
 
-    /// Passes over plain scalars and headers as long as whole ones follow each other. Gives what ends with one, or
-    /// leaves the rest to the states.
+    /// Passes over whole plain scalars and headers, up to the first that is not. Gives what ends with one of them, or leaves
+    /// the rest to the states.
     #[inline]
     pub(super) fn plain_values(&mut self, input: &[u8]) -> Result<Option<Progress>, Refused> {
         while FAST {
@@ -85,11 +85,10 @@ const SHORT_LINE: usize = 64;
 /// Integers up to this length, in bytes with the type byte, fit into 64 bits.
 const SHORT_INTEGER: usize = 19;
 
-/// How many bytes the scalar takes that `input` begins with, if it is whole and of the plain kinds that make up most
-/// replies; otherwise 0.
+/// The length in bytes of the scalar that `input` begins with, if it is whole and of a plain kind; otherwise 0.
 ///
-/// A shortcut and nothing else: what it accepts the states accept too, only slower. On everything unusual it says 0,
-/// and they take it byte by byte and know what is wrong with it.
+/// This is a shortcut and nothing else. What it accepts the states accept too, only slower. For anything unusual it gives
+/// 0. Then the states take it byte by byte, and know what is wrong with it.
 #[inline(never)]
 fn plain_scalar(input: &[u8], limits: &Limits) -> usize {
     if input.first() != Some(&b'$') {
@@ -104,8 +103,8 @@ fn plain_scalar(input: &[u8], limits: &Limits) -> usize {
     }
 }
 
-/// The length or count in a header line and the length of the line, if it is whole and the number is 1 to 999. Behind
-/// larger ones comes so much that the states are as good.
+/// The length or count in a header line and the length of the line, if it is whole and the number is 1 to 999. So much
+/// follows larger ones that the states are as good.
 #[inline]
 fn plain_length(input: &[u8]) -> Option<(usize, usize)> {
     let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));

@@ -76,9 +76,9 @@ pub(crate) struct Walker<'a> {
     rest: &'a [u8],
     /// Values that begin in `rest` and have to be read before the outermost one is complete.
     pending: usize,
-    /// The next value is the outermost one, which may be a push.
+    /// The next value is the outermost one. It may be a push.
     outermost: bool,
-    /// The head read last began a stream whose values nobody has counted: they are pending as one.
+    /// The head read last began a stream, and nobody has counted its values. They are pending as one.
     open: bool,
 }
 
@@ -89,8 +89,8 @@ impl<'a> Walker<'a> {
         Walker { rest: frame, pending: 1, outermost: !nested, open: false }
     }
 
-    /// Walks over the elements of an array or push of less than ten, which most are. How many there are comes with it.
-    /// Walks over the values of the attribute or push that `bytes` begin with; how many they are comes with it.
+    /// Walks over the elements of an array or push with less than ten, as most have. Also gives how many there are.
+    /// Walks over the values of the attribute or push that `bytes` begin with. Also gives how many there are.
     pub(crate) fn aside(bytes: &'a [u8]) -> (Self, usize) {
         match split_token(bytes) {
             (Token::Aside(count), rest) => {
@@ -112,8 +112,8 @@ impl<'a> Walker<'a> {
         self.rest
     }
 
-    /// Takes the bytes of the value whose `head` was read last, attributes included, and goes on behind it. `start` was
-    /// the rest before its head.
+    /// Takes the bytes of the value whose `head` was read last, attributes included, and goes on after it. `start` is
+    /// what the rest was before that head.
     pub(crate) fn take_back(&mut self, start: &'a [u8], head: Head<'a>) -> Option<&'a [u8]> {
         if start.is_empty() {
             return None;
@@ -149,8 +149,8 @@ impl<'a> Walker<'a> {
         head
     }
 
-    /// Counts the values of the stream whose head was read last. Without it they are passed over as one: to walk over
-    /// nested streams does not look at the inner ones again for each level around them.
+    /// Counts the values of the stream whose head was read last. It looks at them once more, so a walk calls it only where
+    /// the number matters. Values that nobody has counted are passed over as one.
     #[cold]
     #[inline(never)]
     pub(crate) fn count_open(&mut self) -> usize {

@@ -5,7 +5,7 @@ use super::{Body, Head, NULL, Walker};
 use crate::resp::Kind;
 
 impl<'a> Walker<'a> {
-    /// Walks over the elements of an array or push of less than ten, which most are. How many there are comes with it.
+    /// Walks over the elements of an array or push with less than ten, as most have. Also gives how many there are.
     #[inline]
     pub(crate) fn short(frame: &'a [u8], nested: bool) -> Option<(Self, usize)> {
         let (count, rest) = match frame {
@@ -28,7 +28,7 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// The head of a value of the plain kinds that most values are of, and what follows it. `None` for all others.
+/// The head of a value of a plain kind, and what follows it. `None` for all others.
 #[inline]
 pub(super) fn split_plain(bytes: &[u8]) -> Option<(Head<'_>, &[u8])> {
     let [first, second, ..] = bytes else { return None };
@@ -58,8 +58,8 @@ pub(super) fn split_plain(bytes: &[u8]) -> Option<(Head<'_>, &[u8])> {
     Some((Head { kind, body: Body::Text(bytes.get(1..end)?) }, bytes.get(end + 2..)?))
 }
 
-/// The text of the bulk string that `bytes` begin with, and what follows it; `None` for one that is longer than 999
-/// bytes or streamed and for anything else.
+/// The text of the bulk string that `bytes` begin with, and what follows it. `None` for a streamed one, for one longer
+/// than 999 bytes, and for anything else.
 #[inline]
 fn split_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));

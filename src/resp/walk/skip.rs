@@ -43,7 +43,7 @@ fn skip_values(mut bytes: &[u8], mut pending: usize) -> &[u8] {
         match token {
             Token::Scalar => pending -= 1,
             Token::Values(count) => pending = (pending - 1).saturating_add(count),
-            // What is no element itself adds its values to those that are pending.
+            // An attribute or push inside is no element, but its values are pending too.
             Token::Aside(count) => pending = (pending - usize::from(outermost)).saturating_add(count),
             Token::Open if !RESP3 => {}
             Token::Open => {
@@ -85,13 +85,13 @@ pub(super) fn count_streamed(mut bytes: &[u8]) -> usize {
 #[cfg(feature = "alloc")]
 pub(crate) struct Pieces<'a> {
     rest: &'a [u8],
-    /// How many bytes are left where the push begins that is the value itself.
+    /// If the frame itself is a push: how many bytes are left where it begins.
     value: usize,
 }
 
 #[cfg(feature = "alloc")]
 impl<'a> Pieces<'a> {
-    /// The pieces of `frame`. If it is a push, that begins where only `value` bytes are left.
+    /// The pieces of `frame`. If the frame itself is a push, this begins where `value` bytes are left.
     pub(crate) fn new(frame: &'a [u8], value: usize) -> Self {
         Pieces { rest: frame, value }
     }
