@@ -10,7 +10,6 @@
 mod encoder;
 mod error;
 mod frame;
-mod grammar;
 mod limits;
 mod nom_parser;
 mod scanner;
