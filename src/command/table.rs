@@ -93,7 +93,7 @@ macro_rules! method {
 /// ```text
 /// /// SET and its options. The example shows all of them.
 /// Set -> Fixed<bool> {
-///     /// Expires in so many seconds.
+///     /// Expires in this many seconds.
 ///     fn ex(seconds: u64) = "EX", seconds;
 ///     /// Gives the value that was there.
 ///     fn get() -> Open = "GET";

@@ -24,7 +24,7 @@ impl<'r, 'a> Reply<'r, 'a> {
 
 macro_rules! tuples {
     ($($length:literal $pair:literal $expected:literal: $($name:ident)+;)*) => {$(
-        /// An aggregate of exactly so many values.
+        /// An aggregate of exactly that many values.
         impl<'a, $($name: FromReply<'a>),+> FromReply<'a> for ($($name,)+) {
             const PAIR: bool = $pair;
 
@@ -131,8 +131,8 @@ where
     }
 }
 
-/// A `Vec` reserves room for all elements at once if one takes at most so many bytes in memory. Each took at least three
-/// bytes on the wire, so the room stays in proportion to what came. For larger elements room is made one by one.
+/// The most bytes that an element may take in memory for a `Vec` to reserve room for all of them at once. Each took at least
+/// three bytes on the wire, so the room stays in proportion to what came. For larger elements room is made one by one.
 #[cfg(feature = "alloc")]
 const RESERVED_AT_ONCE: usize = 64;
 

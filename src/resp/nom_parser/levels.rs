@@ -18,7 +18,7 @@ pub struct NomLevel {
 #[derive(Debug, Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) enum Aggregate {
-    /// An array, map or set of so many values, where a pair is two.
+    /// An array, map or set of this many values, where a pair is two.
     Counted(u32),
     Attribute(u32),
     Push(u32),

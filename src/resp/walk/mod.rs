@@ -9,8 +9,8 @@
 // ADVICE FOR HACKERS
 //
 // A new type touches these:
-//   - `split_value` (split.rs): whether a text, so many bytes, or values follow its type byte. What is not listed there is a
-//     line of text.
+//   - `split_value` (split.rs): whether a line, bytes of a known length, or values follow its type byte. What is not listed
+//     there is a line.
 //   - `kind_of` (split.rs): its `Kind`. What is not listed there reads as null.
 //   - `split_token` (split.rs), if it is no value itself, as attributes and ends of streams are none. Then `other_head` (here),
 //     `skip_attributed` and `count_streamed` (skip.rs) have to pass over it.
@@ -61,7 +61,7 @@ pub(crate) enum Body<'a> {
     Text(&'a [u8]),
     /// The chunks of a streamed string, from the first `;` on.
     Chunks(&'a [u8]),
-    /// So many values follow; a pair of a map is two.
+    /// This many values follow; a pair of a map is two.
     Values(usize),
     /// Values follow up to the END of a stream; [`Walker::count_open`] says how many.
     Open,

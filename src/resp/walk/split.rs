@@ -14,7 +14,7 @@ pub(crate) enum Length {
 pub(crate) enum Token {
     Scalar,
     Values(usize),
-    /// An attribute or a push with so many values.
+    /// An attribute or a push with this many values.
     Aside(usize),
     Open,
     End,
