@@ -27,5 +27,8 @@ pub const PIECES: bool = cfg!(feature = "pieces");
 /// or a database other than 0 is refused, and the library is not told.
 pub const SETTINGS: bool = cfg!(feature = "settings");
 
+/// Shortcuts for the commonest values, which cost flash. They change no result.
+pub(crate) const FAST: bool = cfg!(feature = "__fast");
+
 /// The types that RESP3 adds, and HELLO.
 pub const RESP3: bool = cfg!(feature = "resp3");

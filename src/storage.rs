@@ -1,4 +1,4 @@
-//! Memory that the caller lends or that grows: the one place where the engine's buffers come from.
+//! Memory that the caller lends, or that grows. All buffers of the engine come from here.
 //!
 //! [`Storage`] is a slice of slots, borrowed or (with `alloc`) owned and growing. [`Buffer`] is a byte queue on
 //! top of it: bytes are appended at the tail, taken from the head, and stay contiguous in between.
@@ -28,7 +28,7 @@ pub enum Storage<'a, T> {
     Owned(Vec<T>),
 }
 
-/// Shows how many slots there are, not what is in them: commands and replies are nobody else's business.
+/// Shows how many slots there are, and not what is in them: commands and replies do not belong in a log.
 impl<T> core::fmt::Debug for Storage<'_, T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let (name, slots) = match self {
@@ -173,7 +173,7 @@ fn grow<T: Copy + Default>(slots: &mut Vec<T>, count: usize) -> Result<(), Full>
     Ok(())
 }
 
-/// Copies what fits; `copy_from_slice` would panic where lengths differ.
+/// Copies what fits. `copy_from_slice` would panic if the lengths differ.
 #[inline]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     for (place, byte) in to.iter_mut().zip(from) {
@@ -182,15 +182,15 @@ pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
 }
 
 /// Moves the slots `from` to where `to` is, as `copy_within` does.
-#[cfg(feature = "alloc")]
+#[cfg(feature = "__fast")]
 pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
     if from.end <= slots.len() && to <= slots.len() - from.len() {
         slots.copy_within(from, to);
     }
 }
 
-/// Moves the slots `from` to where `to` is, as `copy_within` does, whose speed would cost much flash.
-#[cfg(not(feature = "alloc"))]
+/// The same without `copy_within`, which is fast and takes much flash.
+#[cfg(not(feature = "__fast"))]
 pub(crate) fn move_within<T: Copy>(slots: &mut [T], from: Range<usize>, to: usize) {
     for step in 0..from.len() {
         let index = if to > from.start { from.len() - 1 - step } else { step };
@@ -253,7 +253,7 @@ impl<'a> Buffer<'a> {
         self.storage.as_mut_slice().get_mut(self.head..self.tail).unwrap_or_default()
     }
 
-    /// Those of the bytes between head and tail that stand at `start..end`; none if there are not so many.
+    /// The bytes `start..end` of those between head and tail; empty if there are not so many.
     pub(crate) fn part(&self, start: usize, end: usize) -> &[u8] {
         self.filled().get(start..end).unwrap_or_default()
     }
@@ -275,25 +275,25 @@ impl<'a> Buffer<'a> {
         self.storage.as_slice().len()
     }
 
-    /// How many bytes still fit behind the tail, growing as far as the limit allows.
+    /// How many bytes still fit after the tail, when the buffer grows as far as its limit allows.
     pub fn available(&self) -> usize {
         let most = if self.storage.grows() { self.limit } else { self.capacity() };
         most.saturating_sub(self.len())
     }
 
-    /// The free memory behind the tail. Write into it, then call [`commit`](Self::commit).
+    /// The free memory after the tail. Write into it, then call [`commit`](Self::commit).
     #[inline]
     pub fn free(&mut self) -> &mut [u8] {
         self.storage.as_mut_slice().get_mut(self.tail..).unwrap_or_default()
     }
 
-    /// Moves the tail behind `count` bytes that were written into [`free`](Self::free); more than is free counts as all.
+    /// Moves the tail past `count` bytes that were written into [`free`](Self::free). More than is free counts as all.
     #[inline]
     pub fn commit(&mut self, count: usize) {
         self.tail = self.tail.saturating_add(count).min(self.capacity());
     }
 
-    /// Drops `count` bytes from the head; more than is filled counts as all.
+    /// Drops `count` bytes from the head. More than is filled counts as all.
     #[inline]
     pub fn consume(&mut self, count: usize) {
         self.head = self.head.saturating_add(count).min(self.tail);
@@ -326,7 +326,7 @@ impl<'a> Buffer<'a> {
         }
     }
 
-    /// Makes room for `count` more bytes behind the tail: by moving the filled part down, or by growing.
+    /// Makes room for `count` more bytes after the tail: by moving the filled part down, or by growing.
     ///
     /// # Errors
     /// [`Full`] when neither helps; the queue is unchanged.
@@ -345,8 +345,8 @@ impl<'a> Buffer<'a> {
         }
         let length = self.len();
         let wanted = length + count;
-        // Moving costs `length` bytes and is paid for by the `head` bytes consumed before; where it is not, the memory
-        // grows too, so that it does not have to move again soon.
+        // Moving costs `length` bytes. The `head` bytes that were consumed pay for it if they are as many. Otherwise the
+        // memory grows too, so that the next move is far away.
         let paid = self.head >= length || !self.storage.grows();
         self.compact();
         if wanted <= self.capacity() && paid {
@@ -375,7 +375,8 @@ impl<'a> Buffer<'a> {
         self.storage.grows()
     }
 
-    /// Whether moving the filled part down now is paid for by what was consumed.
+    /// Whether it is time to move the filled part down: little is free after the tail, and at least as much was consumed as
+    /// has to be moved.
     pub(crate) fn compaction_pays(&self) -> bool {
         self.head > 0 && self.head >= self.len() && self.capacity() - self.tail < self.capacity() / 2
     }

@@ -132,19 +132,19 @@ pub fn frames_in_pieces(parser: &mut impl Parser, bytes: &[u8], mut read: impl F
 /// Reads a frame as a Rust type that takes in every value.
 #[inline]
 pub fn read(frame: &[u8]) -> u64 {
-    Frame::accepted(frame).decode().map_or(0, |Sum(sum)| sum)
+    Frame::new_unchecked(frame).decode().map_or(0, |Sum(sum)| sum)
 }
 
 /// Reads a frame as a vector of byte strings.
 #[inline]
 pub fn read_vector(frame: &[u8]) -> u64 {
-    black_box(Frame::accepted(frame).decode::<Vec<&[u8]>>()).map_or(0, |strings| strings.len() as u64)
+    black_box(Frame::new_unchecked(frame).decode::<Vec<&[u8]>>()).map_or(0, |strings| strings.len() as u64)
 }
 
 /// Matches on what a frame holds.
 #[inline]
 pub fn read_data(frame: &[u8]) -> u64 {
-    match Frame::accepted(frame).data() {
+    match Frame::new_unchecked(frame).data() {
         Data::Integer(integer) => integer as u64,
         Data::BulkString(text) => text.contiguous().map_or(0, <[u8]>::len) as u64,
         Data::SimpleString(text) => text.len() as u64,

@@ -274,7 +274,7 @@ impl Harness<'_> {
                 Ok(Progress::Frame { length, .. }) => {
                     let frame = self.written[self.understood..self.understood + length].to_vec();
                     self.understood += length;
-                    let words: Vec<Vec<u8>> = Frame::accepted(&frame)
+                    let words: Vec<Vec<u8>> = Frame::new_unchecked(&frame)
                         .elements()
                         .map(|word| word.text().unwrap().to_vec())
                         .collect();

@@ -24,9 +24,9 @@ fn accepted(bytes: &[u8]) {
             Progress::Frame { length, .. } => {
                 let (frame, behind) = rest.split_at(length);
                 rest = behind;
-                Frame::accepted(frame)
+                Frame::new_unchecked(frame)
             }
-            Progress::Push { start, end } => Frame::accepted(&rest[start..end]),
+            Progress::Push { start, end } => Frame::new_unchecked(&rest[start..end]),
             _ => return,
         };
         let first = write(&frame);
@@ -57,7 +57,7 @@ fn command(data: &[u8]) {
 fn read(bytes: &[u8]) -> Frame<'_> {
     let mut scanner = Scanner::growing(Limits::default());
     match scanner.parse(bytes) {
-        Ok(Progress::Frame { length, .. }) if length == bytes.len() => Frame::accepted(bytes),
+        Ok(Progress::Frame { length, .. }) if length == bytes.len() => Frame::new_unchecked(bytes),
         other => panic!("{other:?} of {}", bytes.escape_ascii()),
     }
 }

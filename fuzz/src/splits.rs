@@ -202,7 +202,7 @@ fn streamed(whole: &[Event]) -> Vec<Event> {
     for event in &mut events {
         let Event::Frame(bytes) = event else { continue };
         asked = !asked;
-        let text = match Frame::accepted(bytes).data() {
+        let text = match Frame::new_unchecked(bytes).data() {
             Data::BulkString(chunks) => chunks.flatten().copied().collect(),
             Data::VerbatimString { text, .. } => text.to_vec(),
             _ => continue,

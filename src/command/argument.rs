@@ -14,8 +14,8 @@ use crate::time::Duration;
 
 /// One argument: bytes, text, an integer or a float.
 ///
-/// Booleans and options are none on purpose: Redis has neither, and `"false"` or an empty string in their place is rarely
-/// what was meant. Bytes are arguments as a whole, so a single `u8` is none; use a wider integer.
+/// Booleans and options are no arguments, on purpose: Redis has neither, and `"false"` or an empty string is rarely what was
+/// meant. A single `u8` is none either, since a slice of them is text; use a wider integer.
 ///
 /// ```
 /// use redwire::command::cmd;
@@ -218,15 +218,15 @@ impl Arguments for () {
     }
 }
 
-/// The words of a command that was encoded before, to be sent when its time has come. What is no string in one piece is an
-/// empty one.
+/// The words of a command that was encoded before and is sent now. An element that is no string in one piece is an empty
+/// word.
 ///
 /// ```
 /// use redwire::command::{Cmd, Open, set};
 /// use redwire::resp::{Frame, encode};
 ///
 /// let kept = encode(&set("key", "value").ex(60));
-/// let again: Cmd<_, Open> = Cmd::new(Frame::accepted(&kept).elements());
+/// let again: Cmd<_, Open> = Cmd::new(Frame::new_unchecked(&kept).elements());
 /// assert_eq!(encode(&again), kept);
 /// ```
 impl Arguments for Elements<'_> {
@@ -239,7 +239,7 @@ impl Arguments for Elements<'_> {
     }
 }
 
-/// Arguments behind their number, as in `EVAL script numkeys key ...`.
+/// Arguments after their number, as in `EVAL script numkeys key ...`.
 pub(super) struct Counted<A>(pub(super) A);
 
 impl<A: Arguments> Arguments for Counted<A> {
@@ -253,7 +253,7 @@ impl<A: Arguments> Arguments for Counted<A> {
     }
 }
 
-/// Pairs behind the number of pairs, as in `MSETEX numkeys key value ...`.
+/// Pairs after the number of pairs, as in `MSETEX numkeys key value ...`.
 pub(super) struct CountedPairs<A>(pub(super) A);
 
 impl<A: Arguments> Arguments for CountedPairs<A> {
@@ -269,7 +269,7 @@ impl<A: Arguments> Arguments for CountedPairs<A> {
 
 /// A duration in seconds, with a fraction where it has one: `5`, `0.25`.
 ///
-/// It is rounded up to milliseconds, which is as fine as servers are. What was not zero thus stays so: zero is for ever.
+/// It is rounded up to milliseconds, since servers know nothing shorter. So only zero becomes zero, which means for ever.
 pub(super) struct Seconds(pub(super) Duration);
 
 impl Argument for Seconds {
@@ -301,7 +301,7 @@ impl Argument for Seconds {
     }
 }
 
-/// A duration in whole milliseconds, rounded up: zero is for ever, so what was not zero must not become it.
+/// A duration in whole milliseconds, rounded up. So only zero becomes zero, which means for ever.
 pub(super) struct Milliseconds(pub(super) Duration);
 
 impl Argument for Milliseconds {

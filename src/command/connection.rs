@@ -42,7 +42,7 @@ macro_rules! connection_commands {
             fn client_list() -> Open with ClientList = "CLIENT", "LIST";
                 example client_list() => ["CLIENT", "LIST"];
 
-            /// Makes the server hold back the commands of all clients for so many milliseconds.
+            /// Makes the server hold back the commands of all clients for this many milliseconds.
             ///
             /// [CLIENT PAUSE](https://redis.io/docs/latest/commands/client-pause/), Redis 3.0.0.
             fn client_pause(milliseconds: u64) -> Fixed<()> with ClientPause = "CLIENT", "PAUSE", milliseconds;
@@ -221,7 +221,7 @@ builder! {
         fn laddr(address: Argument) = "LADDR", address;
         /// Whether this connection is spared, as it is by default. Redis 2.8.12.
         fn skipme(yes: bool) = "SKIPME", yes_no(yes);
-        /// Clients that are connected for at least so many seconds. Redis 7.4.0.
+        /// Clients that are connected for at least this many seconds. Redis 7.4.0.
         fn maxage(seconds: u64) = "MAXAGE", seconds;
     }
     example client_kill().id(7).type_("normal").user("alice").addr("h:1").laddr("h:2").skipme(false).maxage(60) =>

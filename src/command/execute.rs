@@ -6,8 +6,8 @@ use crate::reply::FromReply;
 
 /// Runs commands whose reply type Redis fixes. Implemented for references to clients, pipelines and transactions.
 ///
-/// Executors are references (`&Client`, `&mut Pipeline`), which is why the methods take `self`. What comes out differs:
-/// a client gives a `Result`, a pipeline gives itself, so that calls chain.
+/// Executors are references (`&Client`, `&mut Pipeline`), so the methods take `self`. What they give differs: a client gives
+/// a `Result`, a pipeline gives itself, so that calls chain.
 ///
 /// ```
 /// use redwire::command::{Command, Commands, Executor, ExecutorAs, Fixed, Open};
@@ -15,7 +15,7 @@ use crate::reply::FromReply;
 /// use redwire::resp::{Encoder, encode};
 /// use redwire::storage::Buffer;
 ///
-/// /// Writes commands one behind the other, to be sent later.
+/// /// Writes commands one after the other, to be sent later.
 /// struct Batch<'a>(Buffer<'a>);
 ///
 /// impl Executor for &mut Batch<'_> {
@@ -53,7 +53,7 @@ pub trait Executor: Sized {
 /// Runs commands for which the caller chooses the reply type `R`.
 ///
 /// A client implements it for every type that can be read from a reply. A pipeline implements it for `()` alone: its
-/// reply types are chosen once for all, when it is executed, and so no call in a chain needs an annotation.
+/// reply types are chosen all at once, when it is executed, so no call in a chain needs an annotation.
 pub trait ExecutorAs<R>: Executor {
     /// Runs a command and reads its reply as an `R`.
     fn run_as<C>(self, command: C) -> Self::Output<R>
@@ -61,8 +61,8 @@ pub trait ExecutorAs<R>: Executor {
         C: Command<Reply = Open>;
 }
 
-/// The commands as methods, on everything that runs commands. A method takes what the function of its name takes, and
-/// runs the command that this gives:
+/// The commands as methods, on everything that runs commands. A method takes what the function of the same name takes, and
+/// runs the command that the function gives:
 ///
 /// ```
 /// use redwire::command::{Commands, ExecutorAs};
@@ -75,9 +75,8 @@ pub trait ExecutorAs<R>: Executor {
 /// A command with options is here in its plain form; with options it is a value to execute, as
 /// `client.execute(set("lock", token).ex(30).nx())`.
 ///
-/// Commands that change the connection they run on (AUTH, SELECT, MULTI, WATCH, SUBSCRIBE, MONITOR, ...) are none of the
-/// methods, since a client may be shared, or have many connections; there are functions for them in
-/// [`command`](crate::command).
+/// Commands that change the connection they run on (AUTH, SELECT, MULTI, WATCH, SUBSCRIBE, MONITOR, ...) are not among the
+/// methods, since a client may be shared, or have many connections. [`command`](crate::command) has functions for them.
 pub trait Commands: Executor {
     super::connection::connection_commands!(methods);
     super::strings::string_commands!(methods);

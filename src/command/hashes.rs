@@ -20,7 +20,7 @@ macro_rules! hash_commands {
             fn hexists(key: Argument, field: Argument) -> Fixed<bool> = "HEXISTS", key, field;
                 example hexists("h", "f") => ["HEXISTS", "h", "f"];
 
-            /// Lets fields expire in so many seconds. Gives a number for each: 1 when it will, 2 when it was
+            /// Lets fields expire in this many seconds. Gives a number for each: 1 when it will, 2 when it was
             /// deleted at once since that time is 0, 0 when a condition forbade it, -2 when there is no such
             /// field.
             ///
@@ -117,7 +117,7 @@ macro_rules! hash_commands {
             fn hpersist(key: Argument, fields: Arguments) -> Open = "HPERSIST", key, "FIELDS", Counted(fields);
                 example hpersist("h", "f") => ["HPERSIST", "h", "FIELDS", "1", "f"];
 
-            /// Lets fields expire in so many milliseconds. Gives the numbers of [`HEXPIRE`](hexpire).
+            /// Lets fields expire in this many milliseconds. Gives the numbers of [`HEXPIRE`](hexpire).
             ///
             /// [HPEXPIRE](https://redis.io/docs/latest/commands/hpexpire/), Redis 7.4.0.
             fn hpexpire(key: Argument, milliseconds: u64, fields: Arguments) -> Open with HExpire =
@@ -257,9 +257,9 @@ builder! {
 builder! {
     /// HGETEX and what becomes of the times to live; it takes one.
     HGetEx -> Open {
-        /// They expire in so many seconds.
+        /// They expire in this many seconds.
         fn ex(seconds: u64) = "EX", seconds;
-        /// They expire in so many milliseconds.
+        /// They expire in this many milliseconds.
         fn px(milliseconds: u64) = "PX", milliseconds;
         /// They expire at this Unix time in seconds.
         fn exat(unix_seconds: u64) = "EXAT", unix_seconds;
@@ -275,7 +275,7 @@ builder! {
 builder! {
     /// HRANDFIELD and its options: first [`count`](Self::count), then [`withvalues`](Self::withvalues).
     HRandField -> Open {
-        /// Gives a list of up to so many different fields; of exactly so many, of which some may be the same,
+        /// Gives a list of up to this many different fields; of exactly this many, of which some may be the same,
         /// if negative.
         fn count(count: i64) = count;
         /// Gives the values too.
@@ -289,7 +289,7 @@ builder! {
     HScan -> Open {
         /// Only fields that match. It is applied last, so a reply may well be empty.
         fn matching(pattern: Argument) = "MATCH", pattern;
-        /// Looks at about so many fields, 10 by default. A small hash comes as a whole all the same.
+        /// Looks at about this many fields, 10 by default. A small hash comes as a whole all the same.
         fn count(count: u64) = "COUNT", count;
         /// Gives the fields alone. Redis 7.4.0.
         fn novalues() = "NOVALUES";
@@ -305,9 +305,9 @@ builder! {
         fn fnx() = "FNX";
         /// Only if all of the fields exist.
         fn fxx() = "FXX";
-        /// They expire in so many seconds.
+        /// They expire in this many seconds.
         fn ex(seconds: u64) = "EX", seconds;
-        /// They expire in so many milliseconds.
+        /// They expire in this many milliseconds.
         fn px(milliseconds: u64) = "PX", milliseconds;
         /// They expire at this Unix time in seconds.
         fn exat(unix_seconds: u64) = "EXAT", unix_seconds;

@@ -33,7 +33,7 @@ macro_rules! key_commands {
             fn exists(keys: Arguments) -> Fixed<u64> = "EXISTS", keys;
                 example exists("key") => ["EXISTS", "key"];
 
-            /// Lets a key expire in so many seconds, at once when 0, and gives whether it did: not when there
+            /// Lets a key expire in this many seconds, at once when 0, and gives whether it did: not when there
             /// is no key, or a condition forbids it.
             ///
             /// [EXPIRE](https://redis.io/docs/latest/commands/expire/), Redis 1.0.0.
@@ -114,7 +114,7 @@ macro_rules! key_commands {
             fn persist(key: Argument) -> Fixed<bool> = "PERSIST", key;
                 example persist("key") => ["PERSIST", "key"];
 
-            /// Lets a key expire in so many milliseconds, at once when 0, and gives whether it did.
+            /// Lets a key expire in this many milliseconds, at once when 0, and gives whether it did.
             ///
             /// [PEXPIRE](https://redis.io/docs/latest/commands/pexpire/), Redis 2.6.0.
             fn pexpire(key: Argument, milliseconds: u64) -> Fixed<bool> with Expire = "PEXPIRE", key, milliseconds;
@@ -160,7 +160,7 @@ macro_rules! key_commands {
             fn renamenx(key: Argument, name: Argument) -> Fixed<bool> = "RENAMENX", key, name;
                 example renamenx("a", "b") => ["RENAMENX", "a", "b"];
 
-            /// Makes a key from the bytes of a [`DUMP`](dump). It lives for so many milliseconds, for ever
+            /// Makes a key from the bytes of a [`DUMP`](dump). It lives for this many milliseconds, for ever
             /// when 0.
             ///
             /// Errors: `BUSYKEY` when the key exists; the bytes are damaged or of a newer version.
@@ -217,7 +217,7 @@ macro_rules! key_commands {
             fn unlink(keys: Arguments) -> Fixed<u64> = "UNLINK", keys;
                 example unlink(["a", "b"]) => ["UNLINK", "a", "b"];
 
-            /// Waits until so many replicas have what this connection wrote before, or the timeout has
+            /// Waits until this many replicas have what this connection wrote before, or the timeout has
             /// passed, and gives how many have it. A timeout of zero is for ever.
             ///
             /// [WAIT](https://redis.io/docs/latest/commands/wait/), Redis 3.0.0.
@@ -292,7 +292,7 @@ builder! {
         fn replace() = "REPLACE";
         /// The time to live is the Unix time in milliseconds at which it ends. Redis 5.0.0.
         fn absttl() = "ABSTTL";
-        /// As if last used so many seconds ago. Redis 5.0.0.
+        /// As if last used this many seconds ago. Redis 5.0.0.
         fn idletime(seconds: u64) = "IDLETIME", seconds;
         /// As if used so often, on a logarithmic scale up to 255. Redis 5.0.0.
         fn freq(frequency: u64) = "FREQ", frequency;
@@ -306,7 +306,7 @@ builder! {
     Scan -> Open {
         /// Only keys that match. It is applied last, so a reply may well be empty.
         fn matching(pattern: Argument) = "MATCH", pattern;
-        /// Looks at about so many keys, 10 by default.
+        /// Looks at about this many keys, 10 by default.
         fn count(count: u64) = "COUNT", count;
         /// Only keys of a type, as [`TYPE`](type_) says it. Redis 6.0.0.
         fn type_(kind: Argument) = "TYPE", kind;
@@ -341,7 +341,7 @@ builder! {
 }
 
 builder! {
-    /// SORT_RO and its options, which are those of [`Sort`] but for `store`.
+    /// SORT_RO and its options, which are those of [`Sort`] without `store`.
     SortRo -> Open {
         /// As [`Sort::by`].
         fn by(pattern: Argument) = "BY", pattern;

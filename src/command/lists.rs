@@ -87,7 +87,7 @@ macro_rules! list_commands {
             fn lindex(key: Argument, index: i64) -> Open = "LINDEX", key, index;
                 example lindex("l", -1) => ["LINDEX", "l", "-1"];
 
-            /// Inserts an element behind the first one that equals `pivot`, and gives the new length; -1 when
+            /// Inserts an element after the first one that equals `pivot`, and gives the new length; -1 when
             /// none does, 0 when there is no key.
             ///
             /// [LINSERT](https://redis.io/docs/latest/commands/linsert/), Redis 2.2.0.
@@ -198,7 +198,7 @@ macro_rules! list_commands {
             fn rpoplpush(source: Argument, destination: Argument) -> Open = "RPOPLPUSH", source, destination;
                 example rpoplpush("a", "b") => ["RPOPLPUSH", "a", "b"];
 
-            /// Adds elements behind the last, and gives the new length.
+            /// Adds elements after the last one, and gives the new length.
             ///
             /// [RPUSH](https://redis.io/docs/latest/commands/rpush/), Redis 1.0.0.
             fn rpush(key: Argument, elements: Arguments) -> Fixed<u64> = "RPUSH", key, elements;
@@ -219,11 +219,11 @@ list_commands!(functions);
 builder! {
     /// LMOVEM or BLMOVEM and its options: first how many elements, then in which order, always both.
     LMoveM -> Open {
-        /// Up to so many elements.
+        /// Up to this many elements.
         fn count(count: u64) = "COUNT", count;
-        /// Exactly so many elements, or none.
+        /// Exactly this many elements, or none.
         fn exactly(count: u64) = "EXACTLY", count;
-        /// One by one, as so many LMOVE would.
+        /// One by one, as that many LMOVE would.
         fn obo() = "OBO";
         /// All at once, in the order they have in the source.
         fn bulk() = "BULK";
@@ -237,7 +237,7 @@ builder! {
 builder! {
     /// LMPOP or BLMPOP and its option.
     LMPop -> Open {
-        /// Takes up to so many elements, 1 by default.
+        /// Takes up to this many elements, 1 by default.
         fn count(count: u64) = "COUNT", count;
     }
     example lmpop("l", Side::Right).count(10) => ["LMPOP", "1", "l", "RIGHT", "COUNT", "10"];
@@ -249,9 +249,9 @@ builder! {
     LPos -> Open {
         /// Begins at the match of this rank, 1 for the first; if negative, from the last on backwards.
         fn rank(rank: i64) = "RANK", rank;
-        /// Gives a list of up to so many positions, of all when 0.
+        /// Gives a list of up to this many positions, of all when 0.
         fn count(count: u64) = "COUNT", count;
-        /// Compares so many elements at most, all when 0.
+        /// Compares this many elements at most, all when 0.
         fn maxlen(length: u64) = "MAXLEN", length;
     }
     example lpos("l", "a").rank(-1).count(0).maxlen(1000) =>
@@ -261,7 +261,7 @@ builder! {
 builder! {
     /// LPOP or RPOP and its option.
     Pop -> Open {
-        /// Takes up to so many elements and gives a list of them; null when there is no key. Redis 6.2.0.
+        /// Takes up to this many elements and gives a list of them; null when there is no key. Redis 6.2.0.
         fn count(count: u64) = count;
     }
     example lpop("l").count(10) => ["LPOP", "l", "10"];

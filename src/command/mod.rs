@@ -5,7 +5,7 @@
 //! Nothing is generated for a command that nobody calls.
 //!
 //! A name is the one in Redis, in lower case. Words are joined with an underscore (`client_list`), and a keyword of Rust
-//! has one behind it (`type_`, `move_`). A command with options gives a builder:
+//! has one after it (`type_`, `move_`). A command with options gives a builder:
 //!
 //! ```
 //! use redwire::command::set;
@@ -15,10 +15,10 @@
 //! assert_eq!(encode(&command), encode(&["SET", "lock", "token", "EX", "30", "NX"]));
 //! ```
 //!
-//! Options go over the wire in the order of the calls, and nothing checks here that they fit each other: the server
-//! answers a contradiction with a syntax error.
+//! Options go over the wire in the order of the calls. Nothing here checks that they fit each other: the server answers a
+//! contradiction with a syntax error.
 //!
-//! What a reply is read as follows from what Redis says about it:
+//! The type of a reply follows from what Redis says about it:
 //!
 //! | Redis | the reply is |
 //! |---|---|
@@ -34,7 +34,7 @@
 //!
 //! What is not in a table goes through [`cmd`]: `cmd("MODULE.PUT").arg("key").arg(5)`.
 
-// First, since its macros are known only to what follows.
+// First, since only the modules after it know its macros.
 #[macro_use]
 mod table;
 
@@ -75,7 +75,7 @@ use crate::time::Duration;
 /// use redwire::command::{Command, Fixed};
 /// use redwire::resp::{encode, ArgumentWriter};
 ///
-/// /// `EXPIRE`, with the key as a number behind a fixed prefix.
+/// /// `EXPIRE`, with the key as a number after a fixed prefix.
 /// struct ExpireSession(u64);
 ///
 /// impl Command for ExpireSession {
@@ -95,7 +95,7 @@ pub trait Command {
     /// Writes the name and the arguments, each as a bulk string of its own.
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>);
 
-    /// How long its reply may take; a blocking command says so here.
+    /// How long its reply may take. A blocking command says here how long it blocks.
     fn patience(&self) -> Patience {
         Patience::Usual
     }
@@ -109,9 +109,9 @@ pub enum Patience {
     /// As long as the configuration says.
     #[default]
     Usual,
-    /// So much longer than usual, since the server itself waits up to that long.
+    /// This much longer than usual, since the server itself waits up to that long.
     Longer(Duration),
-    /// For ever, since the server may.
+    /// For ever, since the server may wait for ever.
     Forever,
 }
 

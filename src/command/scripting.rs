@@ -198,7 +198,7 @@ builder! {
         fn flush() = "FLUSH";
         /// They stay, and one of the same name is an error, as by default.
         fn append() = "APPEND";
-        /// They stay, but for those of the same name.
+        /// They stay, except for those of the same name.
         fn replace() = "REPLACE";
     }
     example function_restore("bytes").flush() => ["FUNCTION", "RESTORE", "bytes", "FLUSH"];

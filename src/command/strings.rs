@@ -145,7 +145,7 @@ macro_rules! string_commands {
             fn msetnx(pairs: Arguments) -> Fixed<bool> = "MSETNX", pairs;
                 example msetnx([("a", 1), ("b", 2)]) => ["MSETNX", "a", "1", "b", "2"];
 
-            /// Sets a key to a string that expires in so many milliseconds. Redis deprecates it for
+            /// Sets a key to a string that expires in this many milliseconds. Redis deprecates it for
             /// [`SET`](set) with [`px`](Set::px).
             ///
             /// Errors: `milliseconds` is 0.
@@ -160,7 +160,7 @@ macro_rules! string_commands {
             fn set(key: Argument, value: Argument) -> Fixed<bool> with Set = "SET", key, value;
                 example set("key", "value") => ["SET", "key", "value"];
 
-            /// Sets a key to a string that expires in so many seconds. Redis deprecates it for [`SET`](set)
+            /// Sets a key to a string that expires in this many seconds. Redis deprecates it for [`SET`](set)
             /// with [`ex`](Set::ex).
             ///
             /// Errors: `seconds` is 0.
@@ -221,9 +221,9 @@ builder! {
 builder! {
     /// GETEX and what becomes of the time to live; it takes one.
     GetEx -> Open {
-        /// Expires in so many seconds.
+        /// Expires in this many seconds.
         fn ex(seconds: u64) = "EX", seconds;
-        /// Expires in so many milliseconds.
+        /// Expires in this many milliseconds.
         fn px(milliseconds: u64) = "PX", milliseconds;
         /// Expires at this Unix time in seconds.
         fn exat(unix_seconds: u64) = "EXAT", unix_seconds;
@@ -249,9 +249,9 @@ builder! {
         fn ubound(bound: Argument) = "UBOUND", bound;
         /// A result beyond a bound becomes the bound; otherwise the number stays as it is.
         fn saturate() = "SATURATE";
-        /// Expires in so many seconds.
+        /// Expires in this many seconds.
         fn ex(seconds: u64) = "EX", seconds;
-        /// Expires in so many milliseconds.
+        /// Expires in this many milliseconds.
         fn px(milliseconds: u64) = "PX", milliseconds;
         /// Expires at this Unix time in seconds.
         fn exat(unix_seconds: u64) = "EXAT", unix_seconds;
@@ -292,9 +292,9 @@ builder! {
         fn nx() = "NX";
         /// Only if all of the keys exist.
         fn xx() = "XX";
-        /// They expire in so many seconds.
+        /// They expire in this many seconds.
         fn ex(seconds: u64) = "EX", seconds;
-        /// They expire in so many milliseconds.
+        /// They expire in this many milliseconds.
         fn px(milliseconds: u64) = "PX", milliseconds;
         /// They expire at this Unix time in seconds.
         fn exat(unix_seconds: u64) = "EXAT", unix_seconds;
@@ -324,9 +324,9 @@ builder! {
         fn ifdne(digest: Argument) = "IFDNE", digest;
         /// Gives the string that was there, or null, instead of whether it was set. Redis 6.2.0.
         fn get() -> Open = "GET";
-        /// Expires in so many seconds. Redis 2.6.12.
+        /// Expires in this many seconds. Redis 2.6.12.
         fn ex(seconds: u64) = "EX", seconds;
-        /// Expires in so many milliseconds. Redis 2.6.12.
+        /// Expires in this many milliseconds. Redis 2.6.12.
         fn px(milliseconds: u64) = "PX", milliseconds;
         /// Expires at this Unix time in seconds. Redis 6.2.0.
         fn exat(unix_seconds: u64) = "EXAT", unix_seconds;

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! - `Argument` and `Arguments` stand for any type with that trait; other types stand for themselves.
-//! - `with Expire`: it has options, which the builder `Expire` adds. They go behind the words, or where `=>` stands
+//! - `with Expire`: it has options, which the builder `Expire` adds. They go after the words, or where `=>` stands
 //!   between them, as in `= "HGETEX", key => "FIELDS", Counted(fields)`.
 //! - `waits timeout`: the server may take that long for the reply, and for ever if the timeout is zero.
 //! - The example runs as a test of the words on the wire.
@@ -93,7 +93,7 @@ macro_rules! method {
 /// ```text
 /// /// SET and its options. The example shows all of them.
 /// Set -> Fixed<bool> {
-///     /// Expires in so many seconds.
+///     /// Expires in this many seconds.
 ///     fn ex(seconds: u64) = "EX", seconds;
 ///     /// Gives the value that was there.
 ///     fn get() -> Open = "GET";
@@ -121,7 +121,7 @@ macro_rules! builder {
         #[must_use = "a command does nothing until it is executed"]
         pub struct $name<A, L = (), R = $shape $(<$reply>)?> {
             pub(super) command: Cmd<A, R>,
-            /// What stands behind the options.
+            /// What stands after the options.
             pub(super) last: L,
         }
 

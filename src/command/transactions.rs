@@ -1,8 +1,8 @@
 //! Transactions, as single commands.
 //!
 //! All are functions and none is a method: MULTI, and WATCH even more, belong to one connection and to the commands
-//! around them. On a client that others use too they would take the commands of those into the transaction. Clients have a
-//! type of its own for transactions, which keeps the connection to itself.
+//! around them. On a client that is shared they would draw the commands of other users into the transaction. Clients have a
+//! type for transactions, which keeps the connection to itself.
 
 use super::{Cmd, Fixed, Open};
 

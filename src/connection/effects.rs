@@ -260,11 +260,11 @@ mod tests {
         }
         assert_eq!(queued.length, 3);
         let mut state = FRESH;
-        let results = Frame::accepted(b"*3\r\n+OK\r\n:1\r\n-ERR DB index is out of range\r\n");
+        let results = Frame::new_unchecked(b"*3\r\n+OK\r\n:1\r\n-ERR DB index is out of range\r\n");
         assert!(queued.apply(results, &mut state, FRESH));
         assert_eq!(state.database, 5);
         // It does not say what became of the last one.
-        assert!(!queued.apply(Frame::accepted(b"*2\r\n+OK\r\n:1\r\n"), &mut state, FRESH));
+        assert!(!queued.apply(Frame::new_unchecked(b"*2\r\n+OK\r\n:1\r\n"), &mut state, FRESH));
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl<P: Parser> Connection<'_, P> {
         start: usize,
         end: usize,
     ) -> Option<Found> {
-        let frame = Frame::accepted(self.receive.part(start, end));
+        let frame = Frame::new_unchecked(self.receive.part(start, end));
         let name = frame.elements().nth(1).and_then(|name| name.text()).unwrap_or_default();
         let handshake = &mut self.handshake;
         if handshake.step != Step::Subscriptions

@@ -200,7 +200,7 @@ impl<'a, P: Parser> ReceivePath<'a, P> {
 
     /// The frame at `start..end`, which the parser has accepted.
     pub(super) fn frame(&self, start: usize, end: usize) -> Frame<'_> {
-        Frame::accepted(self.buffer.part(start, end))
+        Frame::new_unchecked(self.buffer.part(start, end))
     }
 
     /// All bytes that were received and not taken.

@@ -203,7 +203,7 @@ impl<P: Parser> Connection<'_, P> {
             },
             Found::NotRestored { kind } if SUBSCRIPTIONS => {
                 let name = self.subscriptions.unconfirmed(kind).unwrap_or_default();
-                let error = Frame::accepted(self.receive.received()).error();
+                let error = Frame::new_unchecked(self.receive.received()).error();
                 Event::SubscriptionEnd(SubscriptionEnd { kind, name, error })
             }
             Found::Message { start, end, .. }
@@ -274,7 +274,7 @@ impl<P: Parser> Connection<'_, P> {
         if !matches!(bytes, [b'*', b'3' | b'4', ..]) || !self.expects_messages() {
             return false;
         }
-        let name = Frame::accepted(bytes).elements().next_text();
+        let name = Frame::new_unchecked(bytes).elements().next_text();
         name.is_some_and(|name| message_kind(name).is_some() || SubscriptionKind::from_name(name).is_some())
     }
 
@@ -293,7 +293,7 @@ impl<P: Parser> Connection<'_, P> {
         if !SUBSCRIPTIONS {
             return Some(Found::Push { start, end });
         }
-        let frame = Frame::accepted(self.receive.part(start, end));
+        let frame = Frame::new_unchecked(self.receive.part(start, end));
         let name = frame.elements().next_text().unwrap_or_default();
         if let Some(kind) = message_kind(name) {
             return Some(Found::Message { start, end, kind });

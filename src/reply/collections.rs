@@ -24,7 +24,7 @@ impl<'r, 'a> Reply<'r, 'a> {
 
 macro_rules! tuples {
     ($($length:literal $pair:literal $expected:literal: $($name:ident)+;)*) => {$(
-        /// An aggregate of exactly so many values.
+        /// An aggregate of exactly that many values.
         impl<'a, $($name: FromReply<'a>),+> FromReply<'a> for ($($name,)+) {
             const PAIR: bool = $pair;
 
@@ -79,7 +79,7 @@ impl<'a, T: FromReply<'a>, const N: usize> FromReply<'a> for heapless::Vec<T, N>
     }
 }
 
-/// Reads up to `N` elements or bytes; for more `too_long` makes the error.
+/// Reads up to `N` elements or bytes. If there are more, `too_long` makes the error.
 fn bounded<'a, T: FromReply<'a>, const N: usize>(
     reply: Reply<'_, 'a>,
     expected: &'static str,
@@ -131,8 +131,8 @@ where
     }
 }
 
-/// Up to so many bytes an element takes in memory, a `Vec` reserves room for all elements at once: each took three
-/// bytes or more on the wire, so that stays in proportion to what came. Larger ones are made room for one by one.
+/// The most bytes that an element may take in memory for a `Vec` to reserve room for all of them at once. Each took at least
+/// three bytes on the wire, so the room stays in proportion to what came. For larger elements room is made one by one.
 #[cfg(feature = "alloc")]
 const RESERVED_AT_ONCE: usize = 64;
 

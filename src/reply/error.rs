@@ -80,7 +80,7 @@ impl From<Mismatch> for DecodeError<'_> {
     }
 }
 
-/// Makes a mismatch where the hot paths do not see it.
+/// Makes a mismatch, out of the hot paths.
 #[cold]
 #[inline(never)]
 pub(super) fn mismatch<'a>(

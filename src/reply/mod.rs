@@ -14,7 +14,7 @@
 //! | `Vec<(K, V)>`, maps | maps, and arrays of pairs, flat or nested: RESP2 and RESP3 read alike |
 //! | [`Frame`], `Value` | anything, an error too |
 //!
-//! An error reply that is read as anything but the last row and `Result` is [`DecodeError::Server`].
+//! An error reply gives [`DecodeError::Server`], unless it is read as `Result` or as a type of the last row.
 
 mod collections;
 mod error;
@@ -105,7 +105,7 @@ pub trait FromReply<'a>: Sized {
     #[doc(hidden)]
     const BYTE: bool = false;
 
-    /// Reads the type from one value of a reply. What it leaves unread of the value, the caller passes over.
+    /// Reads the type from one value of a reply. The caller passes over what is left unread of the value.
     ///
     /// # Errors
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
@@ -134,8 +134,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// [`DecodeError`]: the server's own error, or what came and what was asked for.
-    #[cfg_attr(feature = "alloc", inline)]
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    #[cfg_attr(feature = "__fast", inline)]
+    #[cfg_attr(not(feature = "__fast"), inline(never))]
     pub fn decode<T: FromReply<'a>>(&self) -> Result<T, DecodeError<'a>> {
         let walker = &mut self.walker();
         let (start, head) = (self.as_bytes(), walker.head());
@@ -145,13 +145,13 @@ impl<'a> Frame<'a> {
 
 /// One value of a reply, to be read once.
 ///
-/// Every method that reads consumes it. To drop it unread is fine: the rest of the reply is not affected.
+/// Every method that reads consumes it. It may be dropped unread: the rest of the reply is not affected.
 #[derive(Debug)]
 pub struct Reply<'r, 'a> {
-    /// The bytes from the value on, for one that is to be read as a frame. A pair in a row has none.
+    /// The bytes from the value on, so that it can be read as a frame. Empty for a pair in a row.
     start: &'a [u8],
     head: Head<'a>,
-    /// Stands behind the head.
+    /// Stands after the head.
     walker: &'r mut Walker<'a>,
 }
 
@@ -256,7 +256,7 @@ impl<'r, 'a> Reply<'r, 'a> {
     /// Reads pairs: of a map, of a flat array of keys and values, or of an array of arrays of two. Each pair is one
     /// element, to be read as a tuple or as what delegates to one.
     ///
-    /// Which of the arrays it is, the first element tells: an aggregate is a pair, anything else is a key.
+    /// The first element tells which of the arrays it is: an aggregate is a pair, anything else is a key.
     #[inline]
     pub fn pairs(self) -> Result<ReplyElements<'r, 'a>, DecodeError<'a>> {
         self.pairs_as("pairs")
@@ -330,7 +330,7 @@ impl<'r, 'a> Reply<'r, 'a> {
         Ok(elements)
     }
 
-    /// Elements that are known to be `length`.
+    /// Elements, if there are `length` of them.
     #[inline]
     fn exactly(
         self,
@@ -346,14 +346,14 @@ impl<'r, 'a> Reply<'r, 'a> {
     }
 }
 
-/// The head of a pair whose key and value stand in a row, without an array around them.
+/// The head of a pair in a row: its key and value have no array around them.
 const PAIR_IN_A_ROW: Head<'static> = Head { kind: Kind::Array, body: Body::Values(2) };
 
 /// The elements of one value of a reply, to be read one after the other, each as a type of its own.
 #[derive(Debug)]
 pub struct ReplyElements<'r, 'a> {
     walker: &'r mut Walker<'a>,
-    /// How many values the walker has before it when the next element is due.
+    /// How many values are pending in the walker when the next element is due.
     due: usize,
     remaining: usize,
     /// Each element is a key and a value in a row.
@@ -368,7 +368,7 @@ impl defmt::Format for ReplyElements<'_, '_> {
 }
 
 impl<'a> ReplyElements<'_, 'a> {
-    /// Reads the next element; `None` behind the last. After an error the one that follows can be read all the same.
+    /// Reads the next element; `None` after the last. After an error the next element can still be read.
     #[inline]
     #[allow(
         clippy::should_implement_trait,
@@ -403,16 +403,13 @@ impl<'a> ReplyElements<'_, 'a> {
     }
 }
 
-/// Reads the next value. Most are bulk strings; a loop over these gets by without looking at the kind again.
+/// Reads the next value. Most are bulk strings: a loop over them never looks at the kind again.
 #[inline]
 fn read<'a, T: FromReply<'a>>(walker: &mut Walker<'a>) -> Result<T, DecodeError<'a>> {
-    #[cfg(feature = "alloc")]
-    {
-        let start = walker.rest();
-        if let Some(text) = walker.bulk() {
-            let head = Head { kind: Kind::BulkString, body: Body::Text(text) };
-            return T::from_reply(Reply { start, head, walker });
-        }
+    let start = walker.rest();
+    if let Some(text) = walker.bulk() {
+        let head = Head { kind: Kind::BulkString, body: Body::Text(text) };
+        return T::from_reply(Reply { start, head, walker });
     }
     read_other(walker)
 }

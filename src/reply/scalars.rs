@@ -6,10 +6,8 @@ use core::num::IntErrorKind;
 
 use super::error::{count, mismatch};
 use super::{DecodeError, FromReply, MismatchReason, Reply};
-use crate::parts::RESP3;
-#[cfg(feature = "alloc")]
-use crate::resp::parse_integer;
-use crate::resp::{Body, Kind};
+use crate::parts::{FAST, RESP3};
+use crate::resp::{Body, Head, Kind, parse_integer};
 use crate::storage::copy;
 
 macro_rules! integers {
@@ -52,19 +50,15 @@ impl<'a> FromReply<'a> for u8 {
 }
 
 impl<'a> Reply<'_, 'a> {
-    // Without `alloc` all numbers go the same way: it takes the least flash.
     #[inline]
     fn integer_as(self, expected: &'static str) -> Result<i64, DecodeError<'a>> {
-        #[cfg(feature = "alloc")]
-        match (self.head.kind, self.head.body) {
-            (Kind::Integer, Body::Text(text)) => return Ok(parse_integer(text)),
-            (Kind::BulkString, Body::Text(text)) if is_plain(text) => return Ok(parse_integer(text)),
-            _ => {}
+        match plain_integer(self.head) {
+            Some(value) => Ok(value),
+            None => Ok(self.number_as(expected, true)? as i64),
         }
-        Ok(self.number_as(expected, true)? as i64)
     }
 
-    /// Reads an integer of 64 bits; with a sign, if it is to have one, as two's complement.
+    /// Reads an integer of 64 bits. If it is `signed`, it comes as two's complement.
     #[inline(never)]
     fn number_as(self, expected: &'static str, signed: bool) -> Result<u64, DecodeError<'a>> {
         let kind = self.head.kind;
@@ -108,7 +102,7 @@ impl<'a> Reply<'_, 'a> {
     }
 }
 
-/// Reads digits, with or without a sign: whether a minus stands before them, and their value.
+/// Reads digits, with or without a sign. Gives whether a minus stands before them, and their value.
 pub(crate) fn parse_magnitude(text: &[u8], signed: bool) -> Result<(bool, u64), MismatchReason> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -138,8 +132,19 @@ pub(crate) fn parse_magnitude(text: &[u8], signed: bool) -> Result<(bool, u64), 
     }
 }
 
-/// Whether text is a number of so few digits, and nothing else, that every integer of 64 bits can hold it.
-#[cfg(feature = "alloc")]
+/// The fast way: an integer, or text of a few digits and nothing else. Without the feature `__fast` all numbers go the
+/// same way, which takes the least flash.
+#[inline]
+fn plain_integer(head: Head<'_>) -> Option<i64> {
+    match (head.kind, head.body) {
+        _ if !FAST => None,
+        (Kind::Integer, Body::Text(text)) => Some(parse_integer(text)),
+        (Kind::BulkString, Body::Text(text)) if is_plain(text) => Some(parse_integer(text)),
+        _ => None,
+    }
+}
+
+/// Whether text is digits and nothing else, and so few that 64 bits hold the number.
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
     (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
@@ -147,21 +152,15 @@ fn is_plain(text: &[u8]) -> bool {
 
 /// Up to 2<sup>64</sup> - 1, which only text and big numbers can hold.
 impl<'a> FromReply<'a> for u64 {
-    #[cfg_attr(feature = "alloc", inline)]
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    #[cfg_attr(feature = "__fast", inline)]
+    #[cfg_attr(not(feature = "__fast"), inline(never))]
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
-        #[cfg(feature = "alloc")]
-        if let (Kind::BulkString, Body::Text(text)) = (reply.head.kind, reply.head.body)
-            && is_plain(text)
-        {
-            return Ok(parse_integer(text).unsigned_abs());
-        }
-        // Of an integer the error can say which it is.
+        // An integer that is out of range is named in the error.
         let signed = reply.head.kind == Kind::Integer;
-        #[cfg(feature = "alloc")]
-        let number = if signed { reply.integer_as("u64")? as u64 } else { reply.number_as("u64", false)? };
-        #[cfg(not(feature = "alloc"))]
-        let number = reply.number_as("u64", signed)?;
+        let number = match plain_integer(reply.head) {
+            Some(value) => value as u64,
+            None => reply.number_as("u64", signed)?,
+        };
         let value = number as i64;
         if signed && value < 0 {
             return Err(mismatch("u64", Kind::Integer, MismatchReason::Range, Some(value)));
@@ -252,7 +251,7 @@ impl<'a, const N: usize> FromReply<'a> for heapless::String<N> {
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
         let kind = reply.head.kind;
         let mut memory = [0; N];
-        // A character may be cut by the border of two chunks, so the text is checked when it is whole.
+        // Two chunks may share a character, so the text is checked when it is whole.
         match core::str::from_utf8(reply.copy_bytes(&mut memory)?).map(heapless::String::try_from) {
             Ok(Ok(text)) => Ok(text),
             _ => Err(mismatch("text", kind, MismatchReason::Text, None)),
@@ -295,7 +294,7 @@ impl<'a> FromReply<'a> for Box<str> {
     }
 }
 
-/// Borrowed but for streamed strings, which are in pieces.
+/// Borrowed, except for a streamed string, which is in pieces.
 #[cfg(feature = "alloc")]
 impl<'a> FromReply<'a> for Cow<'a, [u8]> {
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
@@ -306,7 +305,7 @@ impl<'a> FromReply<'a> for Cow<'a, [u8]> {
     }
 }
 
-/// Borrowed but for streamed strings, which are in pieces.
+/// Borrowed, except for a streamed string, which is in pieces.
 #[cfg(feature = "alloc")]
 impl<'a> FromReply<'a> for Cow<'a, str> {
     fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {

@@ -32,7 +32,7 @@ pub struct InfoField<'a> {
     pub section: &'a str,
     /// The name, such as `redis_version`.
     pub name: &'a str,
-    /// The value: everything behind the first colon.
+    /// The value: everything after the first colon.
     pub value: &'a str,
 }
 

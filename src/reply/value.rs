@@ -10,8 +10,8 @@ use crate::storage::{Buffer, Full};
 
 /// A reply of any type, owned.
 ///
-/// It holds the bytes of one frame in a single allocation, not a tree: to clone, compare, print and drop it takes no
-/// recursion, however deep it is. Read it like a [`Frame`]. Pushes that came inside are not in it.
+/// It holds the bytes of one frame in a single allocation, not a tree. So it is cloned, compared, printed and dropped
+/// without recursion, however deep it is. Read it like a [`Frame`]. Pushes that came inside are not in it.
 ///
 /// ```
 /// use redwire::reply::Value;
@@ -67,7 +67,7 @@ impl Value {
 
     /// The value as a frame, to be read.
     pub fn as_frame(&self) -> Frame<'_> {
-        Frame::accepted(&self.0)
+        Frame::new_unchecked(&self.0)
     }
 
     /// Reads the value as a Rust type, which may borrow from it.
@@ -203,7 +203,7 @@ impl<'a> FromReply<'a> for Value {
     }
 }
 
-/// Copies the bytes of a frame but for the pushes inside.
+/// Copies the bytes of a frame, without the pushes inside.
 fn copy(frame: Frame<'_>) -> Result<Value, Full> {
     let total = frame.pieces().map(<[u8]>::len).sum();
     let mut bytes = Vec::new();

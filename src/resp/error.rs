@@ -8,8 +8,8 @@ use core::fmt;
 pub struct ProtocolError {
     /// What is wrong.
     pub kind: ProtocolErrorKind,
-    /// Where: bytes since the start of the stream. For limits the type byte of the value that exceeds it (for a line
-    /// the first byte too many), otherwise the first byte that cannot stand there.
+    /// Where: bytes since the start of the stream. This is the first byte that cannot stand there. For a limit it is the
+    /// type byte of the value that is too large, or the first byte too many of a line.
     pub offset: u64,
 }
 
@@ -40,7 +40,7 @@ pub enum ProtocolErrorKind {
     BadChunk,
     /// The end of a streamed aggregate where none is open.
     BadEnd,
-    /// A streamed map that ends behind a key.
+    /// A streamed map that ends after a key.
     OddMap,
     /// A push without a string as its first element, or inside another push.
     BadPush,
@@ -253,8 +253,7 @@ impl<'a> ErrorReply<'a> {
         }
     }
 
-    /// Whether the server refused for a reason that passes, without having done anything: the same command may succeed
-    /// later on this connection. True for LOADING, BUSY, MASTERDOWN, TRYAGAIN and CLUSTERDOWN.
+    /// Whether the server did nothing, for a reason that passes. The same command may succeed later on this connection. True for LOADING, BUSY, MASTERDOWN, TRYAGAIN and CLUSTERDOWN.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.code(),

@@ -1,6 +1,6 @@
 //! How much a peer may declare before the parser refuses.
 
-/// Limits on what a peer may send. Each is checked at the header that declares it, before anything is stored.
+/// Limits on what a peer may send. Each is checked at the header that declares the size, before anything is stored.
 ///
 /// ```
 /// use redwire::resp::Limits;

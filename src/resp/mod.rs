@@ -10,11 +10,8 @@
 mod encoder;
 mod error;
 mod frame;
-mod grammar;
 mod limits;
 mod nom_parser;
-#[cfg(feature = "alloc")]
-mod plain;
 mod scanner;
 mod tokens;
 mod walk;
@@ -23,10 +20,8 @@ mod walk;
 pub use encoder::encode;
 pub use encoder::{ArgumentWriter, EncodeError, Encoder};
 pub use error::{ErrorCode, ErrorReply, ProtocolError, ProtocolErrorKind};
-#[cfg(feature = "alloc")]
-pub(crate) use frame::parse_integer;
-pub(crate) use frame::split_verbatim;
 pub use frame::{Attributes, Chunks, Data, Elements, Frame, Pairs};
+pub(crate) use frame::{parse_integer, split_verbatim};
 pub use limits::Limits;
 pub use nom_parser::{NomLevel, NomParser};
 pub use scanner::{Level, Scanner};
@@ -81,6 +76,7 @@ pub enum Kind {
 
 impl Kind {
     /// The name as the specification has it, in lower case.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Kind::SimpleString => "simple string",
@@ -105,13 +101,14 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[must_use = "it says which bytes to deliver, to consume or to wait for"]
 pub enum Progress {
     /// No frame ends in the input. Receive at least `need` more bytes, then parse again.
     Incomplete {
         /// The fewest bytes that can complete the value that is being read.
         need: usize,
     },
-    /// A frame ends after `length` bytes. Consume them; the next input starts behind them.
+    /// A frame ends after `length` bytes. Consume them; the next input starts after them.
     Frame {
         /// The bytes of the frame, its attributes included.
         length: usize,
@@ -119,11 +116,11 @@ pub enum Progress {
         push: bool,
     },
     /// A push stands at `start..end`, inside a frame that is not complete yet. Deliver it and parse again with the
-    /// same input: the frame goes on behind it and keeps its bytes, and the views of it skip them.
+    /// same input. The frame goes on after the push. It keeps the bytes of the push, and its views skip them.
     Push {
         /// The first byte of the push.
         start: usize,
-        /// Behind its last byte.
+        /// The first byte after it.
         end: usize,
     },
     /// Only after [`Parser::stream`]: the bytes `start..end` are the next piece of the text that the frame consists of.
@@ -131,16 +128,16 @@ pub enum Progress {
     Text {
         /// The first byte of the piece.
         start: usize,
-        /// Behind its last byte.
+        /// The first byte after it.
         end: usize,
     },
 }
 
-/// Finds frames in a byte stream, piece by piece. This is the seam where another parser can be put in.
+/// Finds frames in a byte stream, piece by piece. Implement it to put in a parser of your own.
 ///
-/// The input of each call begins at the first byte of the frame that is being read and holds all bytes received since,
-/// so it only gets longer until a frame is complete. No byte is looked at twice because of that: a parser remembers
-/// where it stopped.
+/// The input of each call begins at the first byte of the frame that is being read and holds all bytes received since.
+/// So it only gets longer until a frame is complete. Still no byte is looked at twice: a parser remembers where it
+/// stopped.
 ///
 /// After an error a parser stays failed: it gives the same error until it is [`reset`](Self::reset).
 ///
@@ -160,13 +157,15 @@ pub trait Parser {
     fn parse(&mut self, input: &[u8]) -> Result<Progress, ProtocolError>;
 
     /// Says that the first `count` bytes of the input are gone although their frame is not complete. The next input
-    /// starts behind them. At most [`parsed`](Self::parsed) bytes can go.
+    /// starts after them. At most [`parsed`](Self::parsed) bytes can go.
     fn discard(&mut self, count: usize);
 
-    /// How many bytes of the input have been looked at: these a caller who does not want the frame may discard.
+    /// How many bytes of the input have been looked at. A caller who does not want the frame may discard them.
+    #[must_use]
     fn parsed(&self) -> usize;
 
-    /// How many bytes of the input a caller who does not want the frame may discard without losing a push in it.
+    /// How many bytes of the input may be discarded without losing a push, by a caller who does not want the frame.
+    #[must_use]
     fn discardable(&self) -> usize;
 
     /// Asks for the text of the current frame in pieces ([`Progress::Text`]), if the frame is a bulk, verbatim or

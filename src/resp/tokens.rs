@@ -1,4 +1,4 @@
-//! A frame as a flat sequence of tokens, for those who build a structure of their own from it.
+//! A frame as a flat sequence of tokens, for building a structure of one's own.
 
 use super::walk::{self, skip_value, split_token};
 use super::{Frame, Kind};
@@ -29,6 +29,7 @@ pub enum Token<'a> {
 
 /// The tokens of a frame in the order of the wire, from [`Frame::tokens`].
 #[derive(Debug, Clone)]
+#[must_use = "iterators do nothing until they are asked"]
 pub struct Tokens<'a> {
     rest: &'a [u8],
     /// The length of `rest` where the frame's own value begins; before it stand its attributes.
@@ -43,7 +44,7 @@ impl defmt::Format for Tokens<'_> {
 }
 
 impl<'a> Frame<'a> {
-    /// The frame as a sequence of tokens: all its values in one pass, however deep they are nested, where
+    /// The frame as a sequence of tokens: all its values in one pass, however deep they are nested.
     /// [`elements`](Self::elements) looks at a value once for each level around it.
     ///
     /// Pushes inside of the frame are passed over: they were events of their own.
@@ -65,7 +66,7 @@ impl<'a> Frame<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    /// Passes over the values that a token has begun: so many, or up to the end of the stream.
+    /// Passes over the values that a token began: this many, or for `None` up to the end of the stream.
     pub(crate) fn skip_values(&mut self, values: Option<usize>) {
         let Some(values) = values else {
             self.rest = walk::skip_streamed(self.rest);
@@ -110,7 +111,7 @@ impl<'a> Iterator for Tokens<'a> {
         let bytes = self.rest.get(..length).unwrap_or_default();
         self.rest = rest;
         Some(match token {
-            walk::Token::Scalar => Token::Scalar(Frame::accepted(bytes)),
+            walk::Token::Scalar => Token::Scalar(Frame::new_unchecked(bytes)),
             walk::Token::Aside(values) if first == b'|' => Token::Attribute { values },
             walk::Token::Values(values) | walk::Token::Aside(values) => {
                 Token::Begin { kind, values: Some(values) }

@@ -60,7 +60,7 @@ impl Command for Whole {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         out.bytes(b"EVAL");
         out.bytes(self.script.source.as_bytes());
-        let mut words = Frame::accepted(&self.evalsha).elements();
+        let mut words = Frame::new_unchecked(&self.evalsha).elements();
         // EVALSHA and the digest.
         let _ = words.nth(1);
         words.write_arguments(out);

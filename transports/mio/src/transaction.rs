@@ -52,7 +52,7 @@ impl Transaction {
     pub(crate) fn check(&self) -> Result<(), Misuse> {
         const ENDS: [&[u8]; 4] = [b"EXEC", b"DISCARD", b"RESET", b"QUIT"];
         let ends = |command: &Vec<u8>| {
-            let name = Frame::accepted(command).elements().next().and_then(|name| name.text());
+            let name = Frame::new_unchecked(command).elements().next().and_then(|name| name.text());
             ENDS.iter().any(|end| name.is_some_and(|name| name.eq_ignore_ascii_case(end)))
         };
         match self.commands.iter().any(|command| command.is_empty()) {
@@ -63,7 +63,7 @@ impl Transaction {
     }
 
     pub(crate) fn commands(&self) -> impl Iterator<Item = Cmd<Elements<'_>, Open>> {
-        self.commands.iter().map(|bytes| Cmd::new(Frame::accepted(bytes).elements()))
+        self.commands.iter().map(|bytes| Cmd::new(Frame::new_unchecked(bytes).elements()))
     }
 }
 

@@ -455,7 +455,8 @@ fn name_of<C: Command + ?Sized>(command: &C) -> Box<str> {
 
 /// The name of an encoded command.
 pub(crate) fn name_in(encoded: &[u8]) -> Box<str> {
-    let name = Frame::accepted(encoded).elements().next().and_then(|word| word.text()).unwrap_or_default();
+    let name =
+        Frame::new_unchecked(encoded).elements().next().and_then(|word| word.text()).unwrap_or_default();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'|');
     let name = name.get(..name.len().min(48)).unwrap_or_default();
     if name.is_empty() || !name.iter().all(plain) {

@@ -168,7 +168,7 @@ impl Answers {
             Some(before) => *self.ends.get(before)?,
             None => 0,
         };
-        self.bytes.get(start..*self.ends.get(position)?).map(Frame::accepted)
+        self.bytes.get(start..*self.ends.get(position)?).map(Frame::new_unchecked)
     }
 
     fn push(&mut self, reply: &[u8]) {
@@ -233,7 +233,7 @@ impl Batch {
             None => 0,
         };
         let Queued { end, patience } = *self.commands.get(position)?;
-        Some((Frame::accepted(self.encoded.filled().get(start..end)?), patience))
+        Some((Frame::new_unchecked(self.encoded.filled().get(start..end)?), patience))
     }
 
     fn name(&self, position: usize) -> Box<str> {

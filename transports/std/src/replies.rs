@@ -76,7 +76,7 @@ impl<'r> Replies<'r> {
         Some(frame.decode().or_else(|mismatch| {
             // A type that takes an error of this crate as a value takes this one too. One that takes only those of the
             // server is not told of an error that the server did not give.
-            let stand_in = Frame::accepted(b"-ERR\r\n");
+            let stand_in = Frame::new_unchecked(b"-ERR\r\n");
             match error::offer(locate(mismatch.into()), || stand_in.decode::<R>()) {
                 (Ok(value), None) => Ok(value),
                 (_, Some(error)) => Err(error),

@@ -151,7 +151,7 @@ impl Case {
                 found.frames += 1;
                 found.first = found.first.or(Some((consumed + filled) as u32));
                 if !discards {
-                    digest.frame(&Frame::accepted(frame.unwrap_or_default()));
+                    digest.frame(&Frame::new_unchecked(frame.unwrap_or_default()));
                 }
             }
             if found.error.is_some() {

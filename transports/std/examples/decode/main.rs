@@ -97,12 +97,12 @@ fn decode(
         loop {
             match parser.parse(received.filled()) {
                 Ok(Progress::Frame { length, .. }) => {
-                    json::write_frame(out, &Frame::accepted(&received.filled()[..length]))?;
+                    json::write_frame(out, &Frame::new_unchecked(&received.filled()[..length]))?;
                     received.consume(length);
                 }
                 // A push that came in the middle of a frame: parsing goes on with the same bytes.
                 Ok(Progress::Push { start, end }) => {
-                    json::write_frame(out, &Frame::accepted(&received.filled()[start..end]))?;
+                    json::write_frame(out, &Frame::new_unchecked(&received.filled()[start..end]))?;
                 }
                 Ok(_) => break,
                 Err(error) => return Ok(End::Error(error)),

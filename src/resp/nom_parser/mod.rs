@@ -1,16 +1,23 @@
 //! The parser written with [nom], to be read: the same grammar as that of [`Scanner`](super::Scanner), as combinators.
 //!
-//! A frame is read in pieces, and each piece is a combinator of [`grammar`]. A piece is either short, so that it is simply
-//! read again when its rest has come, or a run of bytes (text, digits, the bytes of a bulk string) of which is taken what
-//! is there. So the cost stays linear, and nothing is kept but which piece comes next, some numbers, and a [`NomLevel`]
-//! for each open aggregate.
+//! This file puts the pieces together that [`grammar`] has the combinators for; [`levels`] knows which aggregates are open.
 //!
-//! It gives the same frames, events and errors as the scanner with code of its own; the fuzz target `differential` and
-//! the corpus hold the two against each other.
+//! A frame is read in pieces, and each piece is a combinator of [`grammar`]. A short piece is read again from its beginning
+//! when the rest of it has come. Of a run of bytes (text, digits, the bytes of a bulk string) the parser takes what is there.
+//! So the cost stays linear. The parser remembers which piece comes next, some numbers, and a [`NomLevel`] for each open
+//! aggregate.
+//!
+//! It gives the same frames, events and errors as the scanner. The fuzz target `differential` and the corpus compare the
+//! two.
 
-use super::grammar::{self, Combinator, Expect, Length};
+mod grammar;
+mod levels;
+
 use super::{Limits, Parser, Progress, Protocol, ProtocolError, ProtocolErrorKind};
 use crate::storage::Storage;
+use grammar::{Combinator, Expect, Length};
+pub use levels::NomLevel;
+use levels::{Aggregate, Aside};
 
 /// The [`Parser`] written with nom combinators: slower than the [`Scanner`](super::Scanner), easier to check.
 ///
@@ -26,6 +33,7 @@ use crate::storage::Storage;
 /// ```
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
 pub struct NomParser<'a> {
     limits: Limits,
     protocol: Protocol,
@@ -50,41 +58,6 @@ pub struct NomParser<'a> {
     push: Aside,
     stack: Storage<'a, NomLevel>,
     depth: usize,
-}
-
-/// One open aggregate of a [`NomParser`]: what it is, and how much of it has come.
-#[derive(Debug, Clone, Copy, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct NomLevel {
-    aggregate: Aggregate,
-    /// Values so far; the pushes among them do not count.
-    seen: u32,
-    /// Attributes have come whose value has not.
-    attributed: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Aggregate {
-    /// An array, map or set of so many values, where a pair is two.
-    Counted(u32),
-    Attribute(u32),
-    Push(u32),
-    /// An array or set up to its END.
-    #[default]
-    Streamed,
-    StreamedMap,
-}
-
-/// A push inside an aggregate, which is an event of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Aside {
-    None,
-    /// It begins here in the input.
-    At(usize),
-    /// Its beginning was discarded.
-    Lost,
 }
 
 /// Why no piece could be read.
@@ -176,7 +149,7 @@ impl<'a> NomParser<'a> {
         }
     }
 
-    /// The fewest bytes that can complete the value, when `there` are so many of the next piece.
+    /// The fewest bytes that can complete the value, when `there` bytes of the next piece have come.
     fn need(&self, there: usize) -> usize {
         match self.expect {
             Expect::Format | Expect::Payload | Expect::PayloadEnd => {
@@ -187,7 +160,7 @@ impl<'a> NomParser<'a> {
         }
     }
 
-    /// Reads a piece and goes on behind it.
+    /// Reads a piece and goes on after it.
     fn read<'i, T>(&mut self, rest: &'i [u8], mut piece: impl Combinator<'i, T>) -> Result<T, Halt> {
         let (after, read) = piece.parse(rest).map_err(|stop| self.halt(rest, stop))?;
         self.go_on(rest, after);
@@ -201,7 +174,7 @@ impl<'a> NomParser<'a> {
         mut piece: impl Combinator<'i, Expect>,
     ) -> Result<Option<Progress>, Halt> {
         let result = piece.parse(rest);
-        // Up to here the line is good; what is wrong behind its limit does not matter.
+        // Up to here the line is good. What is wrong beyond the limit does not matter.
         let good = match &result {
             Ok((after, _)) => rest.len() - after.len(),
             Err(nom::Err::Incomplete(_)) => rest.len(),
@@ -230,13 +203,13 @@ impl<'a> NomParser<'a> {
             return Halt::Incomplete { need: self.need(rest.len()) };
         };
         let good = rest.len() - wrong.input.len();
-        let behind_cr = good.checked_sub(1).and_then(|last| rest.get(last)) == Some(&b'\r');
+        let after_cr = good.checked_sub(1).and_then(|last| rest.get(last)) == Some(&b'\r');
         let bare_lf = wrong.input.first() == Some(&b'\n');
         let kind = match self.expect {
             Expect::Format => ProtocolErrorKind::BadVerbatim,
             Expect::ChunkByte => ProtocolErrorKind::BadChunk,
             Expect::PayloadEnd => ProtocolErrorKind::BadTerminator,
-            _ if behind_cr || bare_lf => ProtocolErrorKind::BadTerminator,
+            _ if after_cr || bare_lf => ProtocolErrorKind::BadTerminator,
             _ => match self.kind {
                 b':' => ProtocolErrorKind::BadInteger,
                 b',' => ProtocolErrorKind::BadDouble,
@@ -251,13 +224,13 @@ impl<'a> NomParser<'a> {
         self.error_at(kind, good)
     }
 
-    /// An error so many bytes behind the beginning of the piece.
-    fn error_at(&self, kind: ProtocolErrorKind, behind: usize) -> Halt {
-        let position = self.position.saturating_add(behind);
+    /// An error at a byte of the piece, `at` bytes after its beginning.
+    fn error_at(&self, kind: ProtocolErrorKind, at: usize) -> Halt {
+        let position = self.position.saturating_add(at);
         Halt::Error(ProtocolError { kind, offset: self.base + position as u64 })
     }
 
-    /// What is wrong with a value as a whole is wrong at its type byte.
+    /// An error of the value as a whole, which is at its type byte.
     fn value_error<T>(&self, kind: ProtocolErrorKind) -> Result<T, Halt> {
         Err(Halt::Error(ProtocolError { kind, offset: self.value }))
     }
@@ -286,41 +259,6 @@ impl<'a> NomParser<'a> {
         }
         self.line = 0;
         Ok(None)
-    }
-
-    /// What depends on where the value stands.
-    fn check_place(&self, kind: u8) -> Result<(), Halt> {
-        let enclosing = self.open().last();
-        match enclosing.map(|level| (level.aggregate, level)) {
-            Some((Aggregate::Push(_), level))
-                if level.seen == 0 && !matches!(kind, b'+' | b'$' | b'=' | b'|') =>
-            {
-                return self.value_error(ProtocolErrorKind::BadPush);
-            }
-            Some((Aggregate::Streamed | Aggregate::StreamedMap, level))
-                if level.seen >= self.limits.max_elements && !matches!(kind, b'.' | b'|' | b'>') =>
-            {
-                return self.value_error(ProtocolErrorKind::SizeLimit);
-            }
-            _ => {}
-        }
-        if self.protocol == Protocol::Resp2 {
-            return Ok(());
-        }
-        if kind == b'>' && self.open().iter().any(|level| matches!(level.aggregate, Aggregate::Push(_))) {
-            return self.value_error(ProtocolErrorKind::BadPush);
-        }
-        if kind == b'.' {
-            return match enclosing {
-                Some(NomLevel { attributed: true, .. }) | None => self.value_error(ProtocolErrorKind::BadEnd),
-                Some(NomLevel { aggregate: Aggregate::StreamedMap, seen, .. }) if seen % 2 == 1 => {
-                    self.value_error(ProtocolErrorKind::OddMap)
-                }
-                Some(NomLevel { aggregate: Aggregate::Streamed | Aggregate::StreamedMap, .. }) => Ok(()),
-                Some(_) => self.value_error(ProtocolErrorKind::BadEnd),
-            };
-        }
-        Ok(())
     }
 
     /// A length line is complete: opens the aggregate or string.
@@ -366,25 +304,6 @@ impl<'a> NomParser<'a> {
         Ok(None)
     }
 
-    fn begin_aggregate(&mut self, kind: u8, length: u64) -> Result<Option<Progress>, Halt> {
-        let values = if matches!(kind, b'%' | b'|') { length.checked_mul(2) } else { Some(length) };
-        let values = values
-            .and_then(|values| u32::try_from(values).ok())
-            .filter(|values| *values <= self.limits.max_elements);
-        match (kind, values) {
-            (_, None) => self.value_error(ProtocolErrorKind::SizeLimit),
-            (b'>', Some(0)) => self.value_error(ProtocolErrorKind::BadPush),
-            (b'|', Some(0)) => {
-                self.attribute_ends();
-                Ok(None)
-            }
-            (_, Some(0)) => Ok(self.complete()),
-            (b'>', Some(values)) => self.enter(Aggregate::Push(values)),
-            (b'|', Some(values)) => self.enter(Aggregate::Attribute(values)),
-            (_, Some(values)) => self.enter(Aggregate::Counted(values)),
-        }
-    }
-
     /// Takes what has come of a string.
     fn payload(&mut self, rest: &[u8]) -> Option<Progress> {
         let (start, taken) = (self.position, self.left.min(rest.len()));
@@ -395,70 +314,6 @@ impl<'a> NomParser<'a> {
         }
         let wanted = self.streaming && self.depth == 0 && self.kind != b'!';
         (wanted && taken > 0).then_some(Progress::Text { start, end: self.position })
-    }
-
-    /// The open aggregates, the innermost last.
-    fn open(&self) -> &[NomLevel] {
-        self.stack.as_slice().get(..self.depth).unwrap_or_default()
-    }
-
-    fn innermost(&mut self) -> Option<&mut NomLevel> {
-        self.stack.as_mut_slice().get_mut(..self.depth)?.last_mut()
-    }
-
-    fn enter(&mut self, aggregate: Aggregate) -> Result<Option<Progress>, Halt> {
-        let depth = self.depth.saturating_add(1);
-        if depth > self.limits.max_depth || self.stack.reserve(depth).is_err() {
-            return self.value_error(ProtocolErrorKind::DepthLimit);
-        }
-        self.depth = depth;
-        if let Some(level) = self.innermost() {
-            *level = NomLevel { aggregate, seen: 0, attributed: false };
-        }
-        self.expect = Expect::TypeByte;
-        Ok(None)
-    }
-
-    fn attribute_ends(&mut self) {
-        self.expect = Expect::TypeByte;
-        if let Some(level) = self.innermost() {
-            level.attributed = true;
-        }
-    }
-
-    /// A value ends here, and with it every aggregate whose last value it is.
-    fn complete(&mut self) -> Option<Progress> {
-        self.expect = Expect::TypeByte;
-        let mut push = false;
-        loop {
-            let Some(level) = self.innermost() else { return Some(self.frame(push)) };
-            level.attributed = false;
-            level.seen = level.seen.saturating_add(1);
-            let NomLevel { aggregate, seen, .. } = *level;
-            match aggregate {
-                Aggregate::Streamed | Aggregate::StreamedMap => return None,
-                Aggregate::Counted(values) | Aggregate::Attribute(values) | Aggregate::Push(values)
-                    if seen < values =>
-                {
-                    return None;
-                }
-                Aggregate::Counted(_) => self.depth -= 1,
-                Aggregate::Attribute(_) => {
-                    self.depth -= 1;
-                    self.attribute_ends();
-                    return None;
-                }
-                Aggregate::Push(_) => {
-                    self.depth -= 1;
-                    match core::mem::replace(&mut self.push, Aside::None) {
-                        // The push is the frame itself.
-                        Aside::None => push = true,
-                        Aside::At(start) => return Some(Progress::Push { start, end: self.position }),
-                        Aside::Lost => return None,
-                    }
-                }
-            }
-        }
     }
 
     fn frame(&mut self, push: bool) -> Progress {

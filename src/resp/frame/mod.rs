@@ -1,9 +1,13 @@
-//! Views of accepted values: what a parser has checked is read here without any way to fail.
+//! Views of accepted values. A parser has checked the bytes, so that nothing here can fail.
+//!
+//! This file is the frame and what is in it; [`parts`] has what it is made of, [`debug`] how it is printed.
 
-use core::fmt;
+mod debug;
+mod parts;
 
 use super::walk::{self, Body, Head, Walker};
 use super::{ErrorReply, Kind, Token};
+pub use parts::{Attributes, Chunks, Elements, Pairs};
 
 /// One complete value in received bytes, its attributes included. A view: copying it copies no bytes.
 ///
@@ -21,6 +25,7 @@ use super::{ErrorReply, Kind, Token};
 /// }
 /// ```
 #[derive(Clone, Copy)]
+#[must_use]
 pub struct Frame<'a> {
     bytes: &'a [u8],
     nested: bool,
@@ -29,6 +34,7 @@ pub struct Frame<'a> {
 /// What a frame holds, to be matched on.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[must_use]
 pub enum Data<'a> {
     /// Nothing: RESP3's null or one of RESP2's two.
     Null,
@@ -44,7 +50,7 @@ pub enum Data<'a> {
     VerbatimString {
         /// Three bytes, `txt` or `mkd` so far.
         format: [u8; 3],
-        /// The text behind the colon.
+        /// The text after the colon.
         text: &'a [u8],
     },
     /// A double.
@@ -92,8 +98,10 @@ impl defmt::Format for Data<'_> {
 }
 
 impl<'a> Frame<'a> {
-    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame or push. They are not checked
-    /// again: of other bytes the accessors give wrong values (never a panic).
+    /// A view of bytes that a [`Parser`](super::Parser) has accepted as exactly one frame or push.
+    ///
+    /// The bytes are not checked. Of bytes that no parser has accepted the accessors give wrong values; they never panic.
+    /// [`read`](Self::read) checks.
     ///
     /// ```
     /// use redwire::resp::{Frame, Limits, Parser, Progress, Scanner};
@@ -101,15 +109,15 @@ impl<'a> Frame<'a> {
     /// let mut scanner = Scanner::growing(Limits::default());
     /// let received = b":7\r\n+OK\r\n";
     /// if let Ok(Progress::Frame { length, .. }) = scanner.parse(received) {
-    ///     assert_eq!(Frame::accepted(&received[..length]).integer(), Some(7));
+    ///     assert_eq!(Frame::new_unchecked(&received[..length]).integer(), Some(7));
     /// }
     /// ```
     #[inline]
-    pub fn accepted(bytes: &'a [u8]) -> Self {
+    pub fn new_unchecked(bytes: &'a [u8]) -> Self {
         Frame { bytes, nested: false }
     }
 
-    /// A view of one value within accepted bytes; in a nested one a push is never the value itself.
+    /// A view of one value in accepted bytes. In a nested one a push is never the value itself.
     #[inline]
     pub(crate) fn taken(bytes: &'a [u8], nested: bool) -> Self {
         Frame { bytes, nested }
@@ -119,6 +127,7 @@ impl<'a> Frame<'a> {
     ///
     /// `None` when they hold less, more, something malformed, or nesting beyond 128 levels. To read a stream, use a
     /// [`Parser`](super::Parser).
+    #[must_use]
     pub fn read(bytes: &'a [u8], limits: super::Limits) -> Option<Self> {
         use super::{Parser, Progress};
         let mut levels = [super::Level::default(); 128];
@@ -126,7 +135,7 @@ impl<'a> Frame<'a> {
         loop {
             match scanner.parse(bytes) {
                 Ok(Progress::Frame { length, .. }) if length == bytes.len() => {
-                    return Some(Frame::accepted(bytes));
+                    return Some(Frame::new_unchecked(bytes));
                 }
                 Ok(Progress::Push { .. }) => {}
                 _ => return None,
@@ -135,22 +144,26 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes as they came, attributes included.
+    #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// The type of the value.
+    #[must_use]
     pub fn kind(&self) -> Kind {
         self.head().kind
     }
 
     /// Whether the value is null.
+    #[must_use]
     pub fn is_null(&self) -> bool {
         self.kind() == Kind::Null
     }
 
     /// The error, if the value is one.
     #[inline]
+    #[must_use]
     pub fn error(&self) -> Option<ErrorReply<'a>> {
         if matches!(self.bytes.first(), Some(b'$' | b'*' | b':' | b'+')) {
             return None;
@@ -163,6 +176,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The integer, if the value is one.
+    #[must_use]
     pub fn integer(&self) -> Option<i64> {
         let head = self.head();
         match (head.kind, head.body) {
@@ -172,8 +186,8 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes of a simple, bulk or verbatim string that came in one piece.
+    #[must_use]
     pub fn text(&self) -> Option<&'a [u8]> {
-        #[cfg(feature = "alloc")]
         if let Some(text) = self.walker().bulk() {
             return Some(text);
         }
@@ -188,9 +202,8 @@ impl<'a> Frame<'a> {
 
     /// The elements of an array, set or push; of a map its keys and values in turn; of anything else none.
     pub fn elements(&self) -> Elements<'a> {
-        #[cfg(feature = "alloc")]
-        if let Some((walker, remaining)) = Walker::short(self.bytes, self.nested) {
-            return Elements { walker, remaining };
+        if let Some(elements) = Elements::short(self.bytes, self.nested) {
+            return elements;
         }
         let mut walker = self.walker();
         let body = walker.head().body;
@@ -217,27 +230,27 @@ impl<'a> Frame<'a> {
             (Kind::Array, body @ (Body::Values(_) | Body::Open)) => Data::Array(Elements::of(walker, body)),
             (Kind::Set, body @ (Body::Values(_) | Body::Open)) => Data::Set(Elements::of(walker, body)),
             (Kind::Push, body @ (Body::Values(_) | Body::Open)) => Data::Push(Elements::of(walker, body)),
-            (Kind::Map, body @ (Body::Values(_) | Body::Open)) => {
-                Data::Map(Pairs(Elements::of(walker, body)))
-            }
+            (Kind::Map, body @ (Body::Values(_) | Body::Open)) => Data::Map(Pairs::of(walker, body)),
             _ => Data::Null,
         }
     }
 
-    /// Whether the value came as a stream of chunks or elements instead of with its length.
+    /// Whether the value came as a stream of chunks or elements, without its length.
+    #[must_use]
     pub fn is_streamed(&self) -> bool {
         let value = self.value_bytes();
         matches!(value, [b'$' | b'*' | b'%' | b'~', b'?', ..])
     }
 
     /// Whether the value is a blob error; [`error`](Self::error) gives both kinds.
+    #[must_use]
     pub fn is_blob_error(&self) -> bool {
         self.kind() == Kind::BlobError
     }
 
     /// The pairs of the attributes before the value, in wire order.
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes { rest: self.bytes, pairs: Pairs(Elements { walker: self.walker(), remaining: 0 }) }
+        Attributes::of(self.bytes)
     }
 
     /// The head of the value itself.
@@ -271,11 +284,11 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Two frames are equal when their values are: kinds, texts and structure. Attributes, pushes inside and the way of
-/// streaming do not count; doubles compare as their texts.
+/// Two frames are equal when their kinds, texts and structure are. Attributes, pushes inside, and whether a value was
+/// streamed do not count. Doubles compare as their texts.
 impl PartialEq for Frame<'_> {
     fn eq(&self, other: &Self) -> bool {
-        // Where both stream the same, nothing has to be counted.
+        // Elements have to be counted only where one frame streams and the other does not.
         let (mut left, mut right) = (self.tokens(), other.tokens());
         loop {
             match (left.next_of_value(), right.next_of_value()) {
@@ -304,7 +317,7 @@ impl PartialEq for Frame<'_> {
 }
 
 impl Frame<'_> {
-    /// Equality where one of the frames is streamed where the other is not.
+    /// Equality where a value is streamed in one frame and counted in the other.
     fn equals_counted(&self, other: &Self) -> bool {
         let (mut left, mut right) = (self.walker(), other.walker());
         while left.pending() > 0 {
@@ -324,293 +337,6 @@ fn equal_heads(a: Head<'_>, b: Head<'_>) -> bool {
             (Body::Text(a), Body::Text(b)) => a == b,
             (a, b) => Chunks::of(a).bytes().eq(Chunks::of(b).bytes()),
         }
-}
-
-/// Levels that `Debug` writes out; deeper values are written as `…`.
-const DEBUG_DEPTH: usize = 16;
-
-/// An aggregate that `Debug` is writing.
-#[derive(Clone, Copy, Default)]
-struct DebugLevel {
-    /// Values still to come, if their number was said before.
-    remaining: Option<usize>,
-    closing: &'static str,
-    map: bool,
-    /// An odd number of values has come.
-    odd: bool,
-}
-
-/// Like Rust's own: `[1, "a"]`, `{"key": null}`; `~[` and `>[` for sets and pushes, `+"` and `-"` for simple strings and
-/// errors.
-impl fmt::Debug for Frame<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The open levels in a table: no recursion, whatever came.
-        let mut open = [DebugLevel::default(); DEBUG_DEPTH];
-        let mut depth = 0usize;
-        let mut tokens = self.tokens();
-        let mut separate = false;
-        while let Some(token) = tokens.next_of_value() {
-            match token {
-                Token::End => {
-                    let Some(last) = depth.checked_sub(1) else { continue };
-                    depth = last;
-                    f.write_str(open[last].closing)?;
-                }
-                _ if separate => {
-                    let behind_key =
-                        depth.checked_sub(1).is_some_and(|last| open[last].map && open[last].odd);
-                    f.write_str(if behind_key { ": " } else { ", " })?;
-                }
-                _ => {}
-            }
-            separate = true;
-            match token {
-                Token::Begin { kind, values } => {
-                    let (opening, closing) = match kind {
-                        Kind::Map => ("{", "}"),
-                        Kind::Set => ("~[", "]"),
-                        Kind::Push => (">[", "]"),
-                        _ => ("[", "]"),
-                    };
-                    f.write_str(opening)?;
-                    let empty = match values {
-                        Some(values) => values == 0,
-                        None => matches!(tokens.clone().next_of_value(), Some(Token::End) | None),
-                    };
-                    if !empty && depth < DEBUG_DEPTH {
-                        open[depth] =
-                            DebugLevel { remaining: values, closing, map: kind == Kind::Map, odd: false };
-                        depth += 1;
-                        separate = false;
-                        continue;
-                    }
-                    if !empty {
-                        f.write_str("…")?;
-                    }
-                    tokens.skip_values(values);
-                    f.write_str(closing)?;
-                }
-                Token::Scalar(frame) => debug_scalar(frame.walker().head(), f)?,
-                _ => {}
-            }
-            // A value is complete, and with it every level whose last one it is.
-            while let Some(last) = depth.checked_sub(1) {
-                let level = &mut open[last];
-                level.odd = !level.odd;
-                let Some(remaining) = &mut level.remaining else { break };
-                *remaining -= 1;
-                if *remaining > 0 {
-                    break;
-                }
-                f.write_str(level.closing)?;
-                depth = last;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn debug_scalar(head: Head<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match (head.kind, head.body) {
-        (Kind::Null, _) => f.write_str("null"),
-        (Kind::Integer | Kind::Double | Kind::BigNumber, Body::Text(text)) => f.write_str(ascii(text)),
-        (Kind::Boolean, Body::Text(text)) => f.write_str(if text == b"t" { "true" } else { "false" }),
-        (Kind::SimpleString, Body::Text(text)) => write!(f, "+\"{}\"", text.escape_ascii()),
-        (Kind::SimpleError | Kind::BlobError, Body::Text(text)) => write!(f, "-\"{}\"", text.escape_ascii()),
-        (_, body) => {
-            f.write_str("\"")?;
-            for chunk in Chunks::of(body) {
-                write!(f, "{}", chunk.escape_ascii())?;
-            }
-            f.write_str("\"")
-        }
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Frame<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=[u8]:a}", self.bytes);
-    }
-}
-
-/// The pieces of a string: one, or as many as a streamed string came in.
-#[derive(Debug, Clone)]
-pub struct Chunks<'a> {
-    whole: Option<&'a [u8]>,
-    streamed: Option<&'a [u8]>,
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Chunks<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        self.clone().for_each(|chunk| defmt::write!(f, "{=[u8]:a}", chunk));
-    }
-}
-
-impl<'a> Chunks<'a> {
-    pub(crate) fn whole(text: &'a [u8]) -> Self {
-        Chunks { whole: Some(text), streamed: None }
-    }
-
-    pub(crate) fn streamed(chunks: &'a [u8]) -> Self {
-        Chunks { whole: None, streamed: Some(chunks) }
-    }
-
-    pub(crate) fn of(body: Body<'a>) -> Self {
-        match body {
-            Body::Text(text) => Chunks::whole(text),
-            Body::Chunks(chunks) => Chunks::streamed(chunks),
-            _ => Chunks { whole: None, streamed: None },
-        }
-    }
-
-    /// All bytes, if they are in one piece.
-    pub fn contiguous(&self) -> Option<&'a [u8]> {
-        match (self.whole, self.streamed) {
-            (Some(text), _) => Some(text),
-            (None, Some(chunks)) => match walk::split_chunk(chunks) {
-                None => Some(&[]),
-                Some((text, rest)) if walk::split_chunk(rest).is_none() => Some(text),
-                Some(_) => None,
-            },
-            (None, None) => Some(&[]),
-        }
-    }
-
-    /// The number of bytes in all pieces.
-    pub fn total(&self) -> usize {
-        self.clone().map(<[u8]>::len).sum()
-    }
-
-    fn bytes(self) -> impl Iterator<Item = &'a u8> {
-        self.flatten()
-    }
-}
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        if let Some(text) = self.whole.take() {
-            return Some(text);
-        }
-        let (text, rest) = walk::split_chunk(self.streamed?)?;
-        self.streamed = Some(rest);
-        Some(text)
-    }
-}
-
-/// The elements of an aggregate, each a frame of its own.
-#[derive(Debug, Clone)]
-pub struct Elements<'a> {
-    walker: Walker<'a>,
-    remaining: usize,
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Elements<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Elements({=usize})", self.remaining);
-    }
-}
-
-impl<'a> Elements<'a> {
-    /// The elements of a body that the walker stands behind the head of.
-    #[inline]
-    fn of(mut walker: Walker<'a>, body: Body<'a>) -> Self {
-        let remaining = match body {
-            Body::Values(count) => count,
-            Body::Open => walker.count_open(),
-            _ => 0,
-        };
-        Elements { walker, remaining }
-    }
-
-    /// The [`text`](Frame::text) of the next element.
-    #[inline]
-    pub(crate) fn next_text(&mut self) -> Option<&'a [u8]> {
-        self.remaining = self.remaining.checked_sub(1)?;
-        #[cfg(feature = "alloc")]
-        if let Some(text) = self.walker.bulk() {
-            return Some(text);
-        }
-        Frame { bytes: self.walker.next_bytes()?, nested: true }.text()
-    }
-}
-
-impl<'a> Iterator for Elements<'a> {
-    type Item = Frame<'a>;
-
-    fn next(&mut self) -> Option<Frame<'a>> {
-        self.remaining = self.remaining.checked_sub(1)?;
-        self.walker.next_bytes().map(|bytes| Frame { bytes, nested: true })
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.remaining, Some(self.remaining))
-    }
-}
-
-impl ExactSizeIterator for Elements<'_> {}
-
-/// The pairs of a map, in wire order.
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Pairs<'a>(Elements<'a>);
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (Frame<'a>, Frame<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        Some((self.0.next()?, self.0.next()?))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0.remaining / 2, Some(self.0.remaining / 2))
-    }
-}
-
-impl ExactSizeIterator for Pairs<'_> {}
-
-/// The pairs of all attributes before a value.
-#[derive(Debug, Clone)]
-pub struct Attributes<'a> {
-    rest: &'a [u8],
-    pairs: Pairs<'a>,
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Attributes<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Attributes {{ pairs: {}, rest: {=[u8]:a} }}", self.pairs, self.rest);
-    }
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = (Frame<'a>, Frame<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(pair) = self.pairs.next() {
-                return Some(pair);
-            }
-            match self.rest.first() {
-                Some(b'|') => {
-                    self.pairs = Pairs(attribute_values(self.rest));
-                    self.rest = walk::skip_value(self.rest);
-                }
-                // A push between an attribute and its value.
-                Some(b'>') => self.rest = walk::skip_value(self.rest),
-                _ => return None,
-            }
-        }
-    }
-}
-
-fn attribute_values(bytes: &[u8]) -> Elements<'_> {
-    let (walker, remaining) = Walker::aside(bytes);
-    Elements { walker, remaining }
 }
 
 pub(crate) fn split_verbatim(text: &[u8]) -> ([u8; 3], &[u8]) {
@@ -643,24 +369,4 @@ fn parse_double(text: &[u8]) -> f64 {
 
 fn ascii(text: &[u8]) -> &str {
     core::str::from_utf8(text).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::format;
-
-    use super::*;
-    use crate::resp::Limits;
-
-    #[test]
-    fn debug_shows_the_structure() {
-        for (bytes, text) in [
-            (&b"%2\r\n+a\r\n:1\r\n$1\r\nb\r\n*2\r\n_\r\n#t\r\n"[..], r#"{+"a": 1, "b": [null, true]}"#),
-            (b"%?\r\n+a\r\n%0\r\n+b\r\n~1\r\n,1.5\r\n.\r\n", r#"{+"a": {}, +"b": ~[1.5]}"#),
-            (b"*?\r\n-ERR x\r\n>1\r\n+p\r\n:2\r\n.\r\n", r#"[-"ERR x", 2]"#),
-            (b"*0\r\n", "[]"),
-        ] {
-            assert_eq!(format!("{:?}", Frame::read(bytes, Limits::default()).unwrap()), text);
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! The grammar of the wire as [nom] combinators: the pieces that [`NomParser`](super::NomParser) puts together.
 //!
-//! Each stops at the first byte that cannot stand where it is: `cut` where no other reading is left. What takes a run of
-//! bytes takes those that are there, one at least; everything else is incomplete until its last byte has come.
+//! Each stops at the first byte that cannot stand there, with `cut` where no other reading is left. A run of bytes takes
+//! the bytes that are there, at least one. Everything else is incomplete until its last byte has come.
 
 use nom::branch::alt;
 use nom::bytes::complete as run;
@@ -12,12 +12,12 @@ use nom::number::streaming::u8 as byte;
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser as _};
 
-use super::Protocol;
+use crate::resp::Protocol;
 
 /// The pieces that a frame is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) enum Expect {
+pub(super) enum Expect {
     TypeByte,
     /// The length and the line end of a string, chunk or aggregate.
     LengthLine,
@@ -31,7 +31,7 @@ pub(crate) enum Expect {
     BigNumberSign,
     BigNumberDigits,
     DoubleStart,
-    /// What may follow the digits before a decimal point, behind it, and in an exponent.
+    /// What may follow the digits before a decimal point, after it, and in an exponent.
     DoubleWhole,
     DoubleFraction,
     DoubleExponent,
@@ -47,16 +47,16 @@ pub(crate) enum Expect {
 
 /// What a length line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Length {
+pub(super) enum Length {
     Counted(u64),
     Null,
     Streamed,
 }
 
-pub(crate) type Parsed<'i, T> = IResult<&'i [u8], T>;
+pub(super) type Parsed<'i, T> = IResult<&'i [u8], T>;
 
 /// A combinator over bytes that gives a `T`.
-pub(crate) trait Combinator<'i, T>:
+pub(super) trait Combinator<'i, T>:
     nom::Parser<&'i [u8], Output = T, Error = nom::error::Error<&'i [u8]>>
 {
 }
@@ -67,7 +67,7 @@ impl<'i, T, P> Combinator<'i, T> for P where
 }
 
 /// CR and LF.
-pub(crate) fn line_end(input: &[u8]) -> Parsed<'_, ()> {
+pub(super) fn line_end(input: &[u8]) -> Parsed<'_, ()> {
     value((), (char('\r'), char('\n'))).parse(input)
 }
 
@@ -76,12 +76,12 @@ fn at_line_end(input: &[u8]) -> Parsed<'_, Expect> {
     value(Expect::LineEnd, peek(char('\r'))).parse(input)
 }
 
-pub(crate) fn type_byte(input: &[u8]) -> Parsed<'_, u8> {
+pub(super) fn type_byte(input: &[u8]) -> Parsed<'_, u8> {
     byte(input)
 }
 
 /// Any bytes up to the line end.
-pub(crate) fn text(input: &[u8]) -> Parsed<'_, Expect> {
+pub(super) fn text(input: &[u8]) -> Parsed<'_, Expect> {
     let text = run::take_till1(|byte| matches!(byte, b'\r' | b'\n'));
     alt((value(Expect::Text, text), at_line_end)).parse(input)
 }
@@ -114,7 +114,7 @@ fn append_digits<'i>(magnitude: u64, most: u64) -> impl Combinator<'i, u64> {
 }
 
 /// `0`, digits without a leading zero, `-1` where null is possible, `?` where a stream is; and the line end.
-pub(crate) fn length_line<'i>(kind: u8, protocol: Protocol) -> impl Combinator<'i, Length> {
+pub(super) fn length_line<'i>(kind: u8, protocol: Protocol) -> impl Combinator<'i, Length> {
     let may_be_null = matches!(kind, b'$' | b'*');
     let may_be_streamed = protocol == Protocol::Resp3 && matches!(kind, b'$' | b'*' | b'%' | b'~');
     let length = alt((
@@ -127,29 +127,29 @@ pub(crate) fn length_line<'i>(kind: u8, protocol: Protocol) -> impl Combinator<'
 }
 
 /// An optional sign. A digit has to follow.
-pub(crate) fn integer_sign(input: &[u8]) -> Parsed<'_, Expect> {
+pub(super) fn integer_sign(input: &[u8]) -> Parsed<'_, Expect> {
     let (after, sign) = terminated(opt(one_of("+-")), before_digit).parse(input)?;
     Ok((after, Expect::IntegerDigits { negative: sign == Some('-'), magnitude: 0 }))
 }
 
 /// More digits of an integer, whose magnitude so far is given.
-pub(crate) fn integer_digits<'i>(negative: bool, magnitude: u64) -> impl Combinator<'i, Expect> {
+pub(super) fn integer_digits<'i>(negative: bool, magnitude: u64) -> impl Combinator<'i, Expect> {
     let most = i64::MAX as u64 + u64::from(negative);
     let more =
         map(append_digits(magnitude, most), move |magnitude| Expect::IntegerDigits { negative, magnitude });
     alt((more, at_line_end))
 }
 
-pub(crate) fn big_number_sign(input: &[u8]) -> Parsed<'_, Expect> {
+pub(super) fn big_number_sign(input: &[u8]) -> Parsed<'_, Expect> {
     value(Expect::BigNumberDigits, (opt(one_of("+-")), before_digit)).parse(input)
 }
 
-pub(crate) fn big_number_digits(input: &[u8]) -> Parsed<'_, Expect> {
+pub(super) fn big_number_digits(input: &[u8]) -> Parsed<'_, Expect> {
     alt((value(Expect::BigNumberDigits, digits), at_line_end)).parse(input)
 }
 
-/// The sign of a double and what decides its form: a digit, a point with a digit behind it, or a word.
-pub(crate) fn double_start(input: &[u8]) -> Parsed<'_, Expect> {
+/// The sign of a double and what decides its form: a digit, a point with a digit after it, or a word.
+pub(super) fn double_start(input: &[u8]) -> Parsed<'_, Expect> {
     let (after, sign) = opt(one_of("+-")).parse(input)?;
     let word = |input| {
         let infinity = (char('i'), cut((char('n'), char('f'))));
@@ -164,17 +164,17 @@ pub(crate) fn double_start(input: &[u8]) -> Parsed<'_, Expect> {
 }
 
 /// What may follow the first digit of a double.
-pub(crate) fn double_whole(input: &[u8]) -> Parsed<'_, Expect> {
+pub(super) fn double_whole(input: &[u8]) -> Parsed<'_, Expect> {
     alt((value(Expect::DoubleWhole, digits), decimal_point, exponent, at_line_end)).parse(input)
 }
 
 /// What may follow its decimal point, with or without digits before it.
-pub(crate) fn double_fraction(input: &[u8]) -> Parsed<'_, Expect> {
+pub(super) fn double_fraction(input: &[u8]) -> Parsed<'_, Expect> {
     alt((value(Expect::DoubleFraction, digits), exponent, at_line_end)).parse(input)
 }
 
 /// What may follow its exponent's sign.
-pub(crate) fn double_exponent(input: &[u8]) -> Parsed<'_, Expect> {
+pub(super) fn double_exponent(input: &[u8]) -> Parsed<'_, Expect> {
     alt((value(Expect::DoubleExponent, digits), at_line_end)).parse(input)
 }
 
@@ -186,15 +186,15 @@ fn exponent(input: &[u8]) -> Parsed<'_, Expect> {
     value(Expect::DoubleExponent, (one_of("eE"), cut((opt(one_of("+-")), before_digit)))).parse(input)
 }
 
-pub(crate) fn boolean(input: &[u8]) -> Parsed<'_, Expect> {
+pub(super) fn boolean(input: &[u8]) -> Parsed<'_, Expect> {
     value(Expect::LineEnd, one_of("tf")).parse(input)
 }
 
 /// Three bytes and a colon.
-pub(crate) fn format(input: &[u8]) -> Parsed<'_, ()> {
+pub(super) fn format(input: &[u8]) -> Parsed<'_, ()> {
     value((), (take(3usize), char(':'))).parse(input)
 }
 
-pub(crate) fn chunk_byte(input: &[u8]) -> Parsed<'_, u8> {
+pub(super) fn chunk_byte(input: &[u8]) -> Parsed<'_, u8> {
     value(b';', char(';')).parse(input)
 }
