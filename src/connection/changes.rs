@@ -53,7 +53,7 @@ impl Changes {
     pub const NO_TOUCH: Self = Changes(1 << 6);
     /// CLIENT CAPA (Valkey 8.0). RESET leaves what it has set.
     pub const CAPABILITIES: Self = Changes(1 << 7);
-    /// CLIENT IMPORT-SOURCE (Valkey 8.1).
+    /// CLIENT IMPORT-SOURCE (Valkey 8.1). RESET undoes it from Valkey 9.1 on, so that it counts as kept.
     pub const IMPORT_SOURCE: Self = Changes(1 << 8);
     /// READONLY (Redis 3.0): reads from a replica of a cluster.
     pub const READONLY: Self = Changes(1 << 9);
@@ -75,8 +75,13 @@ impl Changes {
     pub(super) const NEXT_COMMAND: Self = Changes(Self::CACHING.0 | Self::ASKING.0);
 
     /// What a server may keep even after RESET.
-    pub(super) const BEYOND_RESET: Self =
-        Changes(Self::LIBRARY.0 | Self::NO_EVICT.0 | Self::CAPABILITIES.0 | Self::SCRIPT_DEBUG.0);
+    pub(super) const BEYOND_RESET: Self = Changes(
+        Self::LIBRARY.0
+            | Self::NO_EVICT.0
+            | Self::CAPABILITIES.0
+            | Self::IMPORT_SOURCE.0
+            | Self::SCRIPT_DEBUG.0,
+    );
 
     /// Whether nothing has been changed.
     pub const fn is_empty(self) -> bool {
