@@ -407,6 +407,11 @@ impl Model {
         if matches!(effect, Effect::Auth | Effect::Hello) && !self.queue.is_empty() {
             return Some(Misuse::NotAlone);
         }
+        // Behind one of these everything waits for the answer.
+        let waits = |sent: &Sent| matches!(sent.row().effect, Effect::Auth | Effect::Hello | Effect::Reset);
+        if effect == Effect::Reset && self.queue.iter().any(waits) {
+            return Some(Misuse::NotAlone);
+        }
         let silent = matches!(self.mode(), Mode::ReplyOff | Mode::ReplySkip);
         let either = matches!(
             effect,
@@ -452,6 +457,13 @@ impl Model {
         sent
     }
 
+    /// The client has written a command of its own accord, a PING to see whether the server is there.
+    pub fn own(&mut self, words: Vec<Vec<u8>>) {
+        let at = self.queue.iter().position(|sent| !sent.handed_out).unwrap_or(self.queue.len());
+        let own = Sent { id: None, words, handed_out: true, discarded: false, silent: false, confirmed: 0 };
+        self.queue.insert(at, own);
+    }
+
     /// Nobody waits for the command any more. `taken_back`: it will not be written at all. What is wrong with that, if
     /// something is.
     pub fn discard(&mut self, id: Id, taken_back: bool) -> Result<(), &'static str> {
@@ -479,14 +491,15 @@ impl Model {
         Ok(())
     }
 
-    /// The time of a command has come. It is told, and its answer will be swallowed, or it is taken back.
+    /// The time of a command has come. It is told, and its answer will be swallowed; what was not handed out and is told to
+    /// be not executed must never be written ([`forget`](Self::forget)).
     pub fn expire(&mut self, id: Id) -> Executed {
         let Some(at) = self.queue.iter().position(|sent| sent.id == Some(id)) else {
             return Executed::Either;
         };
         let executed = match self.executed(at) {
-            // EXEC may still be sent.
-            Executed::No if self.queue[at].handed_out => Executed::Either,
+            // EXEC may still be sent, and what is not taken back may still be written.
+            Executed::No => Executed::Either,
             other => other,
         };
         self.queue[at].discarded = true;
@@ -496,6 +509,13 @@ impl Model {
     /// A command of which no byte was handed out is not in the way any more.
     pub fn forget(&mut self, id: Id) {
         self.queue.retain(|sent| sent.id != Some(id) || sent.handed_out);
+    }
+
+    /// Begins anew from what is known to be so without a stream.
+    pub fn adopt(&mut self, names: [Vec<Vec<u8>>; 3], database: u32) {
+        self.lost();
+        self.confirmed.database = database;
+        self.confirmed.names = names.map(|names| names.into_iter().collect());
     }
 
     // What becomes of the stream.
@@ -637,7 +657,7 @@ impl Model {
             return Self::ended(names, kind, subscribed, name);
         };
         let sent = &self.queue[at];
-        let (id, asked, discarded) = (sent.id, &sent.words[1..], sent.discarded);
+        let (id, asked, discarded) = (sent.id, sent.words[1..].to_vec(), sent.discarded);
         if self.confirmed.queued.is_some() {
             return Verdict::Unspecified("a confirmation inside MULTI");
         }
@@ -648,15 +668,14 @@ impl Model {
             _ => false,
         };
         if !belongs || fenced {
-            if kind != Kind::Shard && matches!(sent.row().shape, Shape::Confirmations) {
-                return Verdict::OutOfStep;
-            }
             return Self::ended(names, kind, subscribed, name);
         }
         if let Some(wanted) = asked.get(sent.confirmed) {
             if name != Some(wanted) {
                 return Verdict::OutOfStep;
             }
+        } else if subscribed {
+            return Verdict::OutOfStep;
         } else if !known && name.is_some() {
             return Verdict::Unspecified("the end of a subscription that there was none of");
         } else if name.is_none() && !names.is_empty() {
@@ -670,13 +689,10 @@ impl Model {
             }
         }
         let last = if asked.is_empty() { names.is_empty() } else { sent.confirmed + 1 == asked.len() };
-        if last {
-            let words = self.queue[at].words.clone();
-            self.silent_before(at);
-            self.queue.pop_front();
-            self.confirmed.run(&words);
-        } else {
-            self.queue[at].confirmed += 1;
+        self.silent_before(at);
+        self.queue[0].confirmed += 1;
+        if last && let Some(sent) = self.queue.pop_front() {
+            self.confirmed.run(&sent.words);
         }
         match id {
             Some(id) if !discarded => Verdict::Confirmation(id, last),
@@ -732,9 +748,6 @@ impl Model {
                 Some(id) if !sent.discarded => Verdict::Fence(id),
                 _ => Verdict::Swallowed,
             };
-        }
-        if sent.id.is_none() && !error && !self.is_pong(value) {
-            return Verdict::OutOfStep;
         }
         self.silent_before(at);
         let verdict = if error {

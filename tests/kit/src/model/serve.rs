@@ -30,6 +30,9 @@ impl Server {
             Effect::Exec | Effect::Discard if !in_multi => {
                 return self.refuse(words, "ERR EXEC without MULTI");
             }
+            Effect::Subscribe(_) if words.len() == 1 => {
+                return self.refuse(words, "ERR wrong number of arguments");
+            }
             Effect::Multi | Effect::Watch if in_multi => {
                 return self.refuse(words, "ERR Command not allowed inside a transaction");
             }

@@ -172,7 +172,10 @@ pub const TABLE: &[Row] = &[
 /// The row of a command.
 pub fn find(words: &[Vec<u8>]) -> &'static Row {
     let fits = |row: &&Row| {
+        // A word too much behind CLIENT REPLY is an error, and it has one: everything else is refused in any case.
+        let is_reply = row.words.len() == 3 && row.words[1] == "REPLY";
         row.words.len() <= words.len()
+            && (!is_reply || words.len() == 3)
             && row.words.iter().zip(words).all(|(want, word)| word.eq_ignore_ascii_case(want.as_bytes()))
     };
     TABLE.iter().filter(fits).max_by_key(|row| row.words.len()).unwrap_or(&ORDINARY)

@@ -37,8 +37,11 @@ impl Value {
         let many = |count: i64| {
             let mut at = rest;
             let mut values = Vec::new();
-            for _ in 0..count {
+            let mut left = count;
+            while left > 0 {
                 let (value, length) = Value::parse(&bytes[at..])?;
+                // A push in between is none of the elements.
+                left -= i64::from(!matches!(value, Value::Push(_)));
                 values.push(value);
                 at += length;
             }
