@@ -2,7 +2,7 @@
 //! model of `tests/kit` says, after every step, and replies are in step afterwards.
 //!
 //! A failure is a list of cases. `EFFECTS=ready,SELECT cargo test --test effects -- --nocapture` runs those alone in whose
-//! names all of these words stand, and shows their steps.
+//! names all of these words stand, and shows their steps; with `EFFECTS_ALL=1` the list is not cut short.
 
 #[path = "support/changes.rs"]
 mod changes;
@@ -1015,14 +1015,15 @@ fn every_command_in_every_mode_with_every_outcome() {
         }
     }
     std::panic::set_hook(hook);
+    let shown = if std::env::var("EFFECTS_ALL").is_ok() { usize::MAX } else { 5 };
     let different: usize = found.values().map(Vec::len).sum();
     for (what, cases) in &found {
         println!("{what}");
-        for case in cases.iter().take(5) {
+        for case in cases.iter().take(shown) {
             println!("    {case}");
         }
-        if cases.len() > 5 {
-            println!("    and {} more", cases.len() - 5);
+        if cases.len() > shown {
+            println!("    and {} more", cases.len() - shown);
         }
     }
     assert!(found.is_empty(), "{different} of {cases} cases differ, in {} ways", found.len());
