@@ -20,7 +20,7 @@ use super::in_flight::{Flags, Slot};
 use super::transitions::{Effect, Mode, row};
 use super::verb::{Verb, is};
 use super::{Changes, Config};
-use crate::parts::{MODES, RESP3};
+use crate::parts::{MODES, RESP3, SESSION};
 use crate::reply::parse_magnitude;
 use crate::resp::{Frame, Protocol};
 use crate::storage::Text;
@@ -85,9 +85,17 @@ impl State {
     /// What is expected after one more command.
     #[inline]
     pub(super) fn expect(&mut self, slot: &Slot, fresh: State) {
+        if SESSION && slot.is(Flags::ENDS) && !matches!(slot.verb, Verb::Multi) {
+            self.end_one_shots(slot);
+        }
         if MODES && !matches!(slot.verb, Verb::Ordinary) && !self.queues(slot.verb) {
             self.apply(slot, fresh);
         }
+    }
+
+    /// ASKING and CLIENT CACHING hold for one command, which this is. With MULTI they hold up to EXEC.
+    pub(super) fn end_one_shots(&mut self, slot: &Slot) {
+        self.changes = self.changes.without(slot.ends());
     }
 
     /// Whether the server queues a command instead of running it.
@@ -115,7 +123,7 @@ impl QueuedEffects {
 
     /// The server has queued a command.
     pub(super) fn push(&mut self, slot: &Slot) {
-        if has_queued_effect(slot.verb) {
+        if has_queued_effect(slot) {
             // More than fit are not sent.
             let _ = self.effects.push((self.length, slot.verb, slot.argument));
         }
@@ -144,9 +152,20 @@ impl QueuedEffects {
     }
 }
 
-/// Whether a command does something when EXEC runs it. UNWATCH does not: EXEC has unwatched before.
-pub(super) fn has_queued_effect(verb: Verb) -> bool {
-    matches!(row(verb).effect, Effect::Database | Effect::Change | Effect::Unchange)
+/// Whether a command does something when EXEC runs it. UNWATCH does not: EXEC has unwatched before. What holds for one
+/// command only ends with EXEC.
+pub(super) fn has_queued_effect(slot: &Slot) -> bool {
+    match row(slot.verb).effect {
+        Effect::Database | Effect::Unchange => true,
+        Effect::Change => one_shot(slot).is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether a command is ASKING or CLIENT CACHING, and which.
+pub(super) fn one_shot(slot: &Slot) -> Changes {
+    let changes = Changes::from_bits(slot.argument as u16);
+    if slot.verb == Verb::Change { changes.common(Changes::NEXT_COMMAND) } else { Changes::NONE }
 }
 
 /// What a HELLO of the user asks for, packed into the argument of its slot.

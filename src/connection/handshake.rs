@@ -5,7 +5,7 @@
 //! dropped and reported, and the rest is restored.
 
 use super::in_flight::NEVER;
-use super::receive::Reply;
+use super::receive::{Header, Reply};
 use super::replies::Found;
 use super::secrets::{withhold, withhold_quoted};
 use super::subscriptions::ENTRY_OVERHEAD;
@@ -365,8 +365,8 @@ pub(super) fn greeted_protocol(frame: &Option<Frame<'_>>, reply: Reply) -> Optio
     let Some(frame) = frame else {
         // A list of modules did not fit. Only RESP3 has maps.
         return match reply {
-            Reply::Skipped { first: b'%' } => Some(Protocol::Resp3),
-            Reply::Skipped { first: b'*' } => Some(Protocol::Resp2),
+            Reply::Skipped(Header { first: b'%', .. }) => Some(Protocol::Resp3),
+            Reply::Skipped(Header { first: b'*', .. }) => Some(Protocol::Resp2),
             _ => None,
         };
     };

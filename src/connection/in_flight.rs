@@ -1,5 +1,6 @@
 //! The commands that wait for their replies, oldest first.
 
+use super::Changes;
 use super::SubscriptionKind;
 use super::Ticket;
 use super::verb::Verb;
@@ -60,8 +61,8 @@ impl Flags {
     /// The first command after those that CLIENT REPLY keeps from being answered; its reply reveals that the server has
     /// refused CLIENT REPLY.
     pub(super) const AFTER_SILENCE: Self = Flags(1 << 3);
-    /// The first command after ASKING or CLIENT CACHING, which end with it.
-    pub(super) const ENDS_ONE_SHOT: Self = Flags(1 << 4);
+    /// The first command after ASKING, which ends with it.
+    pub(super) const ENDS_ASKING: Self = Flags(1 << 4);
     /// A credential may be among its arguments.
     pub(super) const SECRET: Self = Flags(1 << 5);
     /// An unsubscription from everything of its kind: confirmed until the server has none left.
@@ -70,6 +71,10 @@ impl Flags {
     pub(super) const CONFIRMED: Self = Flags(1 << 7);
     /// A SUNSUBSCRIBE that was answered with an error; the PONG after it is still to come.
     pub(super) const REFUSED: Self = Flags(1 << 8);
+    /// The first command after CLIENT CACHING, but for other CLIENT commands, which ends with it.
+    pub(super) const ENDS_CACHING: Self = Flags(1 << 9);
+    /// What ends with it.
+    pub(super) const ENDS: Self = Self::ENDS_ASKING.with(Self::ENDS_CACHING);
 
     pub(super) const fn with(self, other: Self) -> Self {
         Flags(self.0 | other.0)
@@ -92,8 +97,7 @@ pub(super) const NEVER: Instant = Instant::from_micros(u64::MAX);
 pub(super) const FOREVER: u16 = u16::MAX;
 
 /// Those that make the reply to an ordinary command more than a reply.
-const NOTABLE: Flags =
-    Flags::IN_TRANSACTION.with(Flags::AFTER_SILENCE).with(Flags::ENDS_ONE_SHOT).with(Flags::SECRET);
+const NOTABLE: Flags = Flags::IN_TRANSACTION.with(Flags::AFTER_SILENCE).with(Flags::ENDS).with(Flags::SECRET);
 
 impl Slot {
     /// A place for a command: what memory for commands in flight is filled with.
@@ -115,6 +119,13 @@ impl Slot {
     #[inline]
     pub(super) const fn is(&self, flag: Flags) -> bool {
         self.flags.any(flag)
+    }
+
+    /// What ends with it, of ASKING and CLIENT CACHING.
+    pub(super) fn ends(&self) -> Changes {
+        let asking = if self.is(Flags::ENDS_ASKING) { Changes::ASKING } else { Changes::NONE };
+        let caching = if self.is(Flags::ENDS_CACHING) { Changes::CACHING } else { Changes::NONE };
+        asking | caching
     }
 
     pub(super) const fn mark(&mut self, flag: Flags) {

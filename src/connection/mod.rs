@@ -158,7 +158,7 @@ struct Link {
     unanswered: Changes,
     unanswered_before: u32,
     /// ASKING or CLIENT CACHING was sent, and nothing that ends it.
-    one_shot: bool,
+    one_shots: Changes,
     /// How many commands of the transaction that was sent last change the connection.
     effects_sent: usize,
     /// What the server has queued in the transaction that is open.
@@ -185,7 +185,7 @@ impl Link {
             silence: Silence::None,
             unanswered: Changes::NONE,
             unanswered_before: 0,
-            one_shot: false,
+            one_shots: Changes::NONE,
             effects_sent: 0,
             queued: QueuedEffects::NONE,
             active: [0; 3],

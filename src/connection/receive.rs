@@ -3,8 +3,8 @@
 //! What a frame answers, and what that changes, is told in [`replies`](super::replies).
 
 use crate::log::warn;
-use crate::parts::{PIECES, RESP3};
-use crate::resp::{ErrorReply, Frame, Parser, Progress, Protocol, ProtocolError};
+use crate::parts::{PIECES, RESP3, SESSION};
+use crate::resp::{ErrorReply, Frame, Length, Parser, Progress, Protocol, ProtocolError, split_length};
 use crate::storage::Buffer;
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) enum Incoming {
     /// A frame that did not fit is complete, and gone.
     Skipped {
         length: u64,
-        first: u8,
+        header: Header,
         aside: bool,
     },
     /// Nothing is complete.
@@ -60,7 +60,16 @@ pub(super) enum Incoming {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reply {
     Whole { length: usize },
-    Skipped { first: u8 },
+    Skipped(Header),
+}
+
+/// What is kept of the beginning of a frame that does not fit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    /// The first byte, which tells the type.
+    pub(super) first: u8,
+    /// The number after it: how many elements an aggregate has.
+    pub(super) count: Option<usize>,
 }
 
 /// A frame that does not fit and is being dropped.
@@ -68,8 +77,7 @@ pub(super) enum Reply {
 struct Skip {
     /// Bytes dropped so far.
     dropped: u64,
-    /// Its first byte, which tells its type.
-    first: u8,
+    header: Header,
     /// It answers no command.
     aside: bool,
 }
@@ -185,12 +193,12 @@ impl<'a, P: Parser> ReceivePath<'a, P> {
         if PIECES && let Some(length) = self.text.take() {
             return Incoming::TextEnd { length };
         }
-        let Some(Skip { dropped, first, aside }) = self.skip.take() else {
+        let Some(Skip { dropped, header, aside }) = self.skip.take() else {
             return Incoming::Frame { length, push };
         };
         let length = dropped + length as u64;
         warn!("skipped {} bytes that did not fit", length);
-        Incoming::Skipped { length, first, aside: aside || push }
+        Incoming::Skipped { length, header, aside: aside || push }
     }
 
     /// Received bytes that stand at `start..end`.
@@ -212,7 +220,7 @@ impl<'a, P: Parser> ReceivePath<'a, P> {
     pub(super) fn whole(&self, reply: Reply) -> Option<Frame<'_>> {
         match reply {
             Reply::Whole { length } => Some(self.frame(0, length)),
-            Reply::Skipped { .. } => None,
+            Reply::Skipped(_) => None,
         }
     }
 
@@ -221,7 +229,7 @@ impl<'a, P: Parser> ReceivePath<'a, P> {
     pub(super) fn may_be_error(&self, reply: Reply) -> bool {
         match reply {
             Reply::Whole { .. } => matches!(self.buffer.filled().first(), Some(b'-' | b'!' | b'|')),
-            Reply::Skipped { first } => is_error(first),
+            Reply::Skipped(header) => is_error(header.first),
         }
     }
 
@@ -229,7 +237,7 @@ impl<'a, P: Parser> ReceivePath<'a, P> {
     pub(super) fn error(&self, reply: Reply) -> Option<ErrorReply<'_>> {
         match reply {
             Reply::Whole { length } => self.frame(0, length).error(),
-            Reply::Skipped { first } => is_error(first).then_some(ErrorReply::new(b"")),
+            Reply::Skipped(header) => is_error(header.first).then_some(ErrorReply::new(b"")),
         }
     }
 
@@ -237,7 +245,7 @@ impl<'a, P: Parser> ReceivePath<'a, P> {
     pub(super) fn whole_mut(&mut self, reply: Reply) -> &mut [u8] {
         match reply {
             Reply::Whole { length } => self.buffer.filled_mut().get_mut(..length).unwrap_or_default(),
-            Reply::Skipped { .. } => &mut [],
+            Reply::Skipped(_) => &mut [],
         }
     }
 
@@ -278,7 +286,11 @@ impl<'a, P: Parser> ReceivePath<'a, P> {
     /// beginning, which goes.
     pub(super) fn skip(&mut self, aside: bool) {
         let first = self.buffer.filled().first().copied().unwrap_or_default();
-        self.skip = Some(Skip { dropped: 0, first, aside });
+        let count = match split_length(self.buffer.filled()) {
+            (Length::Count(count), rest) if SESSION && !rest.is_empty() => Some(count),
+            _ => None,
+        };
+        self.skip = Some(Skip { dropped: 0, header: Header { first, count }, aside });
     }
 
     /// Drops what nobody needs of the frame that does not fit. False if there is still no room: not even a header fits.

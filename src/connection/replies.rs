@@ -5,7 +5,7 @@ use super::effects::{Greeting, QueuedEffects};
 use super::handshake::{contains, greeted_protocol};
 use super::in_flight::{Flags, Listener, Slot};
 use super::name_index::hash;
-use super::receive::{Incoming, Reply};
+use super::receive::{Header, Incoming, Reply};
 use super::secrets::withhold_quoted;
 use super::subscriptions::Unsubscribed;
 use super::transitions::{Effect, Refusal, Shape, row};
@@ -148,7 +148,7 @@ impl<P: Parser> Connection<'_, P> {
                 Incoming::Text { start, end } if PIECES => self.text(start, end),
                 Incoming::Text { .. } => None,
                 Incoming::TextEnd { length } => self.text_end(length),
-                Incoming::Skipped { length, first, aside } => self.skipped(length, first, aside),
+                Incoming::Skipped { length, header, aside } => self.skipped(length, header, aside),
                 Incoming::Incomplete if self.receive.has_ended() => {
                     self.end(if SESSION && self.is_closing() { End::Quit } else { End::Disconnected });
                     None
@@ -258,11 +258,11 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// A frame that did not fit is complete.
-    fn skipped(&mut self, length: u64, first: u8, aside: bool) -> Option<Found> {
+    fn skipped(&mut self, length: u64, header: Header, aside: bool) -> Option<Found> {
         if ASIDES && aside {
             return Some(Found::Skipped { ticket: None, length });
         }
-        match self.reply(Reply::Skipped { first }) {
+        match self.reply(Reply::Skipped(header)) {
             Some(Found::Reply { ticket, .. }) => Some(Found::Skipped { ticket: Some(ticket), length }),
             other => other,
         }
@@ -324,7 +324,14 @@ impl<P: Parser> Connection<'_, P> {
                         return Some(Found::Ended { start, end });
                     }
                     (Unsubscribed::Asked, Some(_)) => true,
-                    (Unsubscribed::Unknown, Some(slot)) => !slot.is(Flags::EVERYTHING) || slot.is_fenced(),
+                    // Of the last name that is to be confirmed it is known which it is.
+                    (Unsubscribed::Unknown, Some(slot)) if slot.is_fenced() => {
+                        if slot.argument == 1 && slot.names != sum {
+                            return None;
+                        }
+                        true
+                    }
+                    (Unsubscribed::Unknown, Some(slot)) => !slot.is(Flags::EVERYTHING),
                     // The server ends what it has ended already: nobody needs to know.
                     (Unsubscribed::Unknown, None) if kind == SubscriptionKind::Shard => return None,
                     _ => false,
@@ -366,6 +373,9 @@ impl<P: Parser> Connection<'_, P> {
             slot.mark(Flags::CONFIRMED);
             slot.listener = Listener::Nobody;
         } else if last {
+            if SESSION {
+                self.known.end_one_shots(slot);
+            }
             self.in_flight.pop();
         }
         Some(Found::Subscription { ticket: heard.then_some(ticket), start, end, last })
@@ -411,8 +421,12 @@ impl<P: Parser> Connection<'_, P> {
         if !MODES && !LOGS {
             return Settled::Reply;
         }
-        if SESSION && slot.is(Flags::ENDS_ONE_SHOT) {
-            self.known.changes = self.known.changes.without(Changes::NEXT_COMMAND);
+        if SESSION && slot.is(Flags::AFTER_SILENCE) {
+            self.settle_unanswered();
+        }
+        let refused = self.receive.may_be_error(reply);
+        if SESSION && (slot.verb != Verb::Multi || refused) {
+            self.known.end_one_shots(slot);
         }
         if let Some(error) = self.receive.error(reply) {
             debug!("error reply: {}", error.code().name());
@@ -477,17 +491,21 @@ impl<P: Parser> Connection<'_, P> {
         Settled::Reply
     }
 
+    /// The first command after those that were not answered is: they have done what they may have done.
+    fn settle_unanswered(&mut self) {
+        let number = self.in_flight.front_ticket().sequence;
+        if number.wrapping_sub(self.link.unanswered_before) as i32 >= 0 {
+            self.known.changes = self.known.changes | core::mem::take(&mut self.link.unanswered);
+            self.link.expected_is_stale = true;
+        }
+    }
+
     /// All that RESET does besides what it does to the state.
     fn settle_reset(&mut self) {
         let number = self.in_flight.front_ticket().sequence;
         self.link.queued = QueuedEffects::NONE;
         self.link.active = [0; 3];
         self.subscriptions.reset(number);
-        if number.wrapping_sub(self.link.unanswered_before) as i32 >= 0 {
-            let kept = self.link.unanswered.common(Changes::BEYOND_RESET);
-            self.known.changes = self.known.changes | kept;
-            self.link.unanswered = Changes::NONE;
-        }
         let now = self.timers.last_received;
         debug!("reset, handshake begins");
         self.begin_handshake(now);
@@ -497,7 +515,7 @@ impl<P: Parser> Connection<'_, P> {
     #[cold]
     fn settle_error(&mut self, slot: &Slot, reply: Reply) -> Settled {
         let Some(error) = self.receive.error(reply) else { return Settled::Reply };
-        let skipped = matches!(reply, Reply::Skipped { .. });
+        let skipped = matches!(reply, Reply::Skipped(_));
         if SESSION && slot.is(Flags::AFTER_SILENCE) && (skipped || may_refuse_client_reply(error)) {
             // What was not to be answered will be.
             return self.out_of_step();
@@ -508,7 +526,7 @@ impl<P: Parser> Connection<'_, P> {
         let in_transaction = SESSION && self.known.mode == Mode::Transaction;
         match row(slot.verb).refusal {
             Refusal::Names if SUBSCRIPTIONS => {
-                self.subscriptions.refused(slot.subscription, self.in_flight.front_ticket().sequence);
+                self.subscriptions.refused(self.in_flight.front_ticket().sequence);
             }
             _ if !SESSION => {}
             Refusal::Nothing | Refusal::Names => {}
@@ -521,6 +539,7 @@ impl<P: Parser> Connection<'_, P> {
             }
             Refusal::Ends => return self.out_of_step(),
             Refusal::Closes => {
+                self.subscriptions.refused(self.in_flight.front_ticket().sequence);
                 self.refused("RESET", reply);
                 return Settled::Over;
             }
@@ -559,13 +578,16 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Whether the reply to EXEC has a result for each command that was queued, or is null.
     fn takes_results(&self, reply: Reply) -> bool {
+        let queued = self.link.queued.length as usize;
         match (self.receive.whole(reply), reply) {
             (Some(frame), _) => match frame.kind() {
-                Kind::Array => frame.elements().len() == self.link.queued.length as usize,
+                Kind::Array => frame.elements().len() == queued,
                 Kind::Null => true,
                 _ => false,
             },
-            (None, Reply::Skipped { first }) => first == b'*',
+            (None, Reply::Skipped(Header { first: b'*', count })) => {
+                count.is_none_or(|count| count == queued)
+            }
             _ => false,
         }
     }
@@ -607,7 +629,7 @@ impl<P: Parser> Connection<'_, P> {
             Some(error) => {
                 debug!("error reply: {}", error.code().name());
                 self.link.expected_is_stale = true;
-                self.subscriptions.refused(slot.subscription, ticket.sequence);
+                self.subscriptions.refused(ticket.sequence);
                 if let Some(slot) = self.in_flight.front_mut() {
                     slot.mark(Flags::REFUSED);
                     slot.listener = Listener::Nobody;
@@ -620,6 +642,9 @@ impl<P: Parser> Connection<'_, P> {
                 return None;
             }
             None => {}
+        }
+        if SESSION {
+            self.known.end_one_shots(&slot);
         }
         self.in_flight.pop();
         None

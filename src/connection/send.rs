@@ -1,7 +1,9 @@
 //! Sending: a command is checked against the rules before a byte of it can be written, queued whole, and can be taken
 //! back as long as nothing of it was handed out.
 
-use super::effects::{Greeting, MOST_EFFECTS, database_number, has_queued_effect, is_configured_name};
+use super::effects::{
+    Greeting, MOST_EFFECTS, database_number, has_queued_effect, is_configured_name, one_shot,
+};
 use super::in_flight::{FOREVER, Flags, Listener, NEVER, Slot};
 use super::name_index::hash;
 use super::transitions::{Answer, answer};
@@ -184,9 +186,10 @@ impl<P: Parser> Connection<'_, P> {
             self.append_fence(mark, &mut slot)?;
         }
         self.check_room(mark, open)?;
+        slot.flags = slot.flags.with(Flags::IN_TRANSACTION.when(answer == Answer::Queued));
         if SESSION {
             self.read_argument(mark, &mut slot, meaning)?;
-            if answer == Answer::Queued && has_queued_effect(slot.verb) {
+            if answer == Answer::Queued && has_queued_effect(&slot) {
                 if self.link.effects_sent >= MOST_EFFECTS {
                     return Err(SendError::Capacity(Capacity::Transaction));
                 }
@@ -206,7 +209,6 @@ impl<P: Parser> Connection<'_, P> {
         if PIECES {
             self.transmit.begin(open);
         }
-        slot.flags = slot.flags.with(Flags::IN_TRANSACTION.when(answer == Answer::Queued));
         Ok(self.enqueue(now, slot))
     }
 
@@ -293,9 +295,10 @@ impl<P: Parser> Connection<'_, P> {
             Verb::Ordinary if meaning.secret => slot.argument = is(name, "ACL").into(),
             _ => {}
         }
-        // CLIENT CACHING holds for all CLIENT commands and the one after them.
-        if self.link.one_shot && !is(name, "CLIENT") {
-            slot.mark(Flags::ENDS_ONE_SHOT);
+        if !self.link.one_shots.is_empty() && !slot.is(Flags::IN_TRANSACTION) {
+            slot.mark(Flags::ENDS_ASKING);
+            // CLIENT CACHING holds for all CLIENT commands and the one after them.
+            slot.mark(Flags::ENDS_CACHING.when(!is(name, "CLIENT")));
         }
         Ok(())
     }
@@ -340,18 +343,18 @@ impl<P: Parser> Connection<'_, P> {
             (_, silence) => silence,
         };
         if slot.verb == Verb::Change {
-            // Nobody will say whether it did, so that only RESET is sure to undo it.
+            // Nobody will say whether it did.
             self.link.unanswered = self.link.unanswered | Changes::from_bits(slot.argument as u16);
             self.link.unanswered_before = self.in_flight.next_sequence();
+            self.link.one_shots = self.link.one_shots | one_shot(slot);
         }
     }
 
     /// What a command does to the connection as soon as it is sent.
     fn note_sent(&mut self, slot: &mut Slot) {
-        let ends = slot.is(Flags::ENDS_ONE_SHOT);
-        let begins = slot.verb == Verb::Change
-            && !Changes::NEXT_COMMAND.common(Changes::from_bits(slot.argument as u16)).is_empty();
-        self.link.one_shot = begins || self.link.one_shot && !ends;
+        // MULTI ends nothing unless it is refused.
+        let ends = if slot.verb == Verb::Multi { Changes::NONE } else { slot.ends() };
+        self.link.one_shots = self.link.one_shots.without(ends) | one_shot(slot);
         match slot.verb {
             Verb::Multi => self.link.effects_sent = 0,
             // What follows waits until it is known who asks, and in which protocol.
@@ -375,7 +378,8 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Says that nobody waits for the reply any more. If no byte of the command has been handed out it is taken back,
-    /// otherwise its reply is swallowed when it comes. False if the ticket is answered or stale.
+    /// unless it changes the connection, or is part of a transaction; otherwise its reply is swallowed when it comes.
+    /// False if the ticket is answered or stale.
     pub fn discard(&mut self, ticket: Ticket) -> bool {
         let Some(position) = self.in_flight.position(ticket) else { return false };
         let answered = Flags::CONFIRMED.with(Flags::REFUSED);
@@ -430,10 +434,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         self.transmit.back_to_slot(multi);
         // What CLIENT REPLY keeps from being answered still stands before it, and so does ASKING.
-        if multi.is(Flags::AFTER_SILENCE) && self.link.silence == Silence::None {
-            self.link.silence = Silence::Over;
-        }
-        self.link.one_shot |= multi.is(Flags::ENDS_ONE_SHOT);
+        self.hand_on(position, multi);
         self.link.expected_is_stale = true;
         self.in_flight.drop_taken_back();
     }
@@ -460,21 +461,43 @@ impl<P: Parser> Connection<'_, P> {
     /// Nobody waits for the command at a position any more, or the caller has yet to hear that it is overdue. Takes it back
     /// if nothing of it was handed out and no other command depends on it.
     pub(super) fn give_up(&mut self, position: usize, listener: Listener) {
-        const DEPENDED_ON: Flags = Flags::IN_TRANSACTION
-            .with(Flags::AFTER_SILENCE)
-            .with(Flags::ENDS_ONE_SHOT)
-            .with(Flags::TAKEN_BACK);
+        const DEPENDED_ON: Flags = Flags::IN_TRANSACTION.with(Flags::TAKEN_BACK);
         self.hear_no_more(position, listener);
         let unfinished = self.transmit.unfinished().is_some() && position + 1 == self.in_flight.len();
         let Some(slot) = self.in_flight.get_mut(position) else { return };
         let stays = self.link.phase == Phase::Over
             || unfinished
-            || slot.verb != Verb::Ordinary
+            || !matches!(slot.verb, Verb::Ordinary | Verb::Ping)
             || slot.is(DEPENDED_ON)
             || self.transmit.was_handed_out(slot);
-        if !stays {
-            self.transmit.take_back(slot);
-            slot.mark(Flags::TAKEN_BACK);
+        if stays {
+            return;
+        }
+        self.transmit.take_back(slot);
+        slot.mark(Flags::TAKEN_BACK);
+        if SESSION {
+            let slot = *slot;
+            self.hand_on(position, &slot);
+        }
+    }
+
+    /// The command at a position was taken back. What it was to end ends with the next one that is sent, and the next one
+    /// there is is the first after those that are not answered.
+    fn hand_on(&mut self, position: usize, slot: &Slot) {
+        self.link.one_shots = self.link.one_shots | slot.ends();
+        if !slot.is(Flags::AFTER_SILENCE) {
+            return;
+        }
+        for position in position + 1..self.in_flight.len() {
+            if let Some(slot) = self.in_flight.get_mut(position)
+                && !slot.is(Flags::TAKEN_BACK)
+            {
+                slot.mark(Flags::AFTER_SILENCE);
+                return;
+            }
+        }
+        if self.link.silence == Silence::None {
+            self.link.silence = Silence::Over;
         }
     }
 

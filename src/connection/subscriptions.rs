@@ -100,7 +100,7 @@ impl<'a> Subscriptions<'a> {
         for name in names.clone() {
             if self.find(kind, name).is_none() && self.add(kind, name, number).is_err() {
                 // Those that were there have not been touched yet.
-                self.refused(kind, number);
+                self.refused(number);
                 return Err(Full);
             }
         }
@@ -152,12 +152,9 @@ impl<'a> Subscriptions<'a> {
     }
 
     /// The command with this number was refused as a whole.
-    pub(super) fn refused(&mut self, kind: SubscriptionKind, number: u32) {
-        self.change_where(
-            &|entry| entry.is(kind) && entry.number == number,
-            |flags| flags & !(WANTED | UNWANTED),
-            None,
-        );
+    pub(super) fn refused(&mut self, number: u32) {
+        let pending = WANTED | UNWANTED;
+        self.change_where(&|entry| entry.number == number, |flags| flags & !pending, None);
     }
 
     /// RESET, which has this number, was answered: nothing is subscribed to but by commands after it.
@@ -470,7 +467,7 @@ mod tests {
         let mut set = Subscriptions::new(Storage::growing());
         want(&mut set, &[b"a", b"b"], 1);
         want(&mut set, &[b"a"], 2);
-        set.refused(KIND, 1);
+        set.refused(1);
         assert_eq!(names(&set), [b"a"]);
         assert!(set.subscribed(KIND, b"a", 2));
         assert_eq!(names(&set), [b"a"]);
@@ -485,13 +482,13 @@ mod tests {
         assert_eq!(set.total(), 0);
         assert!(set.subscribed(KIND, b"a", 1) && set.subscribed(KIND, b"b", 1));
         assert_eq!(set.total(), 0);
-        set.refused(KIND, 2);
+        set.refused(2);
         assert_eq!(names(&set), [b"a", b"b"]);
         set.unwant(KIND, b"a", 3);
         want(&mut set, &[b"a"], 4);
         assert_eq!(set.unsubscribed(KIND, b"a", Some(3)), Unsubscribed::Asked);
         assert_eq!(names(&set), [b"a", b"b"]);
-        set.refused(KIND, 4);
+        set.refused(4);
         assert_eq!(names(&set), [b"b"]);
         assert_eq!(set.unsubscribed(KIND, b"b", None), Unsubscribed::Unasked);
         assert_eq!(set.unsubscribed(KIND, b"b", None), Unsubscribed::Unknown);
@@ -506,7 +503,7 @@ mod tests {
         want(&mut set, &[b"b", b"c"], 3);
         set.reset(2);
         assert_eq!(names(&set), [b"b", b"c"]);
-        set.refused(KIND, 3);
+        set.refused(3);
         assert_eq!(set.total(), 0);
     }
 

@@ -1,7 +1,7 @@
 //! A transaction that goes in whole or not at all.
 
 use super::transmit::Mark;
-use super::{Connection, Link, SendError, SendOptions, Silence, Ticket};
+use super::{Changes, Connection, Link, SendError, SendOptions, Silence, Ticket};
 use crate::command::Command;
 use crate::resp::{Parser, Scanner};
 use crate::time::Instant;
@@ -90,7 +90,7 @@ struct Before {
     mark: Mark,
     in_flight: usize,
     silence: Silence,
-    one_shot: bool,
+    one_shots: Changes,
 }
 
 impl<'a, P: Parser> Connection<'a, P> {
@@ -104,9 +104,9 @@ impl<'a, P: Parser> Connection<'a, P> {
             // Later it would move what the mark stands behind.
             self.transmit.drop_taken_back(&mut self.in_flight);
         }
-        let Link { silence, one_shot, .. } = self.link;
+        let Link { silence, one_shots, .. } = self.link;
         let before =
-            Before { mark: self.transmit.mark(), in_flight: self.in_flight.len(), silence, one_shot };
+            Before { mark: self.transmit.mark(), in_flight: self.in_flight.len(), silence, one_shots };
         let multi = self.send(now, &["MULTI"])?;
         let tickets = TransactionTickets { multi, length: 0 };
         Ok(Transaction { connection: self, now, before, tickets, done: false })
@@ -163,14 +163,14 @@ impl<P: Parser> Transaction<'_, '_, P> {
 impl<P: Parser> Drop for Transaction<'_, '_, P> {
     fn drop(&mut self) {
         if !self.done {
-            let Before { mark, in_flight, silence, one_shot } = self.before;
+            let Before { mark, in_flight, silence, one_shots } = self.before;
             let connection = &mut *self.connection;
             // Nobody has a ticket of these commands, and they have changed nothing yet.
             connection.transmit.back_to(mark);
             connection.in_flight.truncate(in_flight);
             connection.link.expected_is_stale = true;
             connection.link.silence = silence;
-            connection.link.one_shot = one_shot;
+            connection.link.one_shots = one_shots;
         }
     }
 }

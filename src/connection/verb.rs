@@ -76,8 +76,8 @@ enum Form {
     Sets(Changes),
     /// It takes the change back.
     Clears(Changes),
-    /// OFF or NO takes the change back; anything else makes it.
-    Switches(Changes),
+    /// OFF or NO takes changes back, the second ones; anything else makes the first.
+    Switches(Changes, Changes),
     /// A credential may be among the arguments.
     Secret,
     /// One is if one of these words is there.
@@ -113,17 +113,17 @@ const NAMES: [Name; 36] = [
     sub("CLIENT", "REPLY", Form::Reply),
     sub("CLIENT", "SETNAME", Form::Sets(Changes::NAME)),
     sub("CLIENT", "SETINFO", Form::Sets(Changes::LIBRARY)),
-    sub("CLIENT", "TRACKING", Form::Switches(Changes::TRACKING)),
+    sub("CLIENT", "TRACKING", Form::Switches(Changes::TRACKING, Changes::TRACKING.with(Changes::CACHING))),
     sub("CLIENT", "CACHING", Form::Sets(Changes::CACHING)),
-    sub("CLIENT", "NO-EVICT", Form::Switches(Changes::NO_EVICT)),
-    sub("CLIENT", "NO-TOUCH", Form::Switches(Changes::NO_TOUCH)),
+    sub("CLIENT", "NO-EVICT", Form::Switches(Changes::NO_EVICT, Changes::NO_EVICT)),
+    sub("CLIENT", "NO-TOUCH", Form::Switches(Changes::NO_TOUCH, Changes::NO_TOUCH)),
     sub("CLIENT", "CAPA", Form::Sets(Changes::CAPABILITIES)),
-    sub("CLIENT", "IMPORT-SOURCE", Form::Switches(Changes::IMPORT_SOURCE)),
-    sub("CLIENT", "MAINT_NOTIFICATIONS", Form::Switches(Changes::MAINTENANCE)),
+    sub("CLIENT", "IMPORT-SOURCE", Form::Switches(Changes::IMPORT_SOURCE, Changes::IMPORT_SOURCE)),
+    sub("CLIENT", "MAINT_NOTIFICATIONS", Form::Switches(Changes::MAINTENANCE, Changes::MAINTENANCE)),
     name("READONLY", Form::Sets(Changes::READONLY)),
     name("READWRITE", Form::Clears(Changes::READONLY)),
     name("ASKING", Form::Sets(Changes::ASKING)),
-    sub("SCRIPT", "DEBUG", Form::Switches(Changes::SCRIPT_DEBUG)),
+    sub("SCRIPT", "DEBUG", Form::Switches(Changes::SCRIPT_DEBUG, Changes::SCRIPT_DEBUG)),
     sub("HIMPORT", "PREPARE", Form::Sets(Changes::FIELD_SETS)),
     sub("HIMPORT", "DISCARDALL", Form::Clears(Changes::FIELD_SETS)),
     sub("ACL", "SETUSER", Form::Secret),
@@ -190,11 +190,10 @@ fn meaning<'w>(form: Form, mut words: impl Iterator<Item = &'w [u8]>) -> Meaning
         Form::Reply => Meaning::of(reply_form(words)),
         Form::Sets(changes) => sticks(Verb::Change, changes),
         Form::Clears(changes) => sticks(Verb::Unchange, changes),
-        Form::Switches(changes) => {
-            let how = words.next();
-            let off = is(how, "OFF") || is(how, "NO");
-            sticks(if off { Verb::Unchange } else { Verb::Change }, changes)
-        }
+        Form::Switches(on, off) => match words.next() {
+            how if is(how, "OFF") || is(how, "NO") => sticks(Verb::Unchange, off),
+            _ => sticks(Verb::Change, on),
+        },
         Form::Secret => Meaning { secret: true, ..Meaning::ORDINARY },
         Form::SecretWith(names) => {
             let secret = words.any(|word| names.iter().any(|name| is(Some(word), name)));
