@@ -394,7 +394,8 @@ impl Harness<'_> {
     fn send(&mut self, line: &str, streamed: bool, patient: bool, bare: bool) {
         let tag = format!("tag-{}-", self.sent.len());
         // Without a tag: an unsubscription from everything, say.
-        let bare = line.is_empty() || bare;
+        const ALONE: [&str; 7] = ["", "MULTI", "EXEC", "DISCARD", "UNWATCH", "MONITOR", "RESET"];
+        let bare = ALONE.contains(&line) || bare;
         let tagged = (!bare).then_some(&tag[..]);
         let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).chain(tagged).collect();
         let bytes: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
@@ -563,11 +564,11 @@ impl Harness<'_> {
             let next = self.model.queue().find(|sent| !sent.handed_out).cloned();
             match (next, words) {
                 (Some(next), Some(words)) if next.words != words => {
-                    if let Some(id) = next.id.filter(|_| next.discarded) {
+                    if words == [b"PING".to_vec()] {
+                        return self.model.own(words.to_vec());
+                    } else if let Some(id) = next.id.filter(|_| next.discarded) {
                         // It was late before a byte of it was written, and was taken back.
                         self.model.forget(id);
-                    } else if words == [b"PING".to_vec()] {
-                        return self.model.own(words.to_vec());
                     } else {
                         panic!("{words:?} was written, should be {:?}", next.words);
                     }

@@ -172,10 +172,11 @@ pub const TABLE: &[Row] = &[
 /// The row of a command.
 pub fn find(words: &[Vec<u8>]) -> &'static Row {
     let fits = |row: &&Row| {
-        // A word too much behind CLIENT REPLY is an error, and it has one: everything else is refused in any case.
+        // A word too much is an error, and nothing else. EXEC with one is refused, and ends the transaction all the same.
         let is_reply = row.words.len() == 3 && row.words[1] == "REPLY";
+        let alone = is_reply || matches!(row.words, ["MULTI" | "DISCARD" | "RESET"]);
         row.words.len() <= words.len()
-            && (!is_reply || words.len() == 3)
+            && (!alone || words.len() == row.words.len())
             && row.words.iter().zip(words).all(|(want, word)| word.eq_ignore_ascii_case(want.as_bytes()))
     };
     TABLE.iter().filter(fits).max_by_key(|row| row.words.len()).unwrap_or(&ORDINARY)
