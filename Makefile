@@ -1,4 +1,4 @@
-.PHONY: demo chat test firmware bench bench-mio bench-embedded instructions fuzz
+.PHONY: demo chat test test-servers firmware bench bench-mio bench-embedded instructions fuzz
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
@@ -27,6 +27,12 @@ test:
 	DEFMT_LOG=debug cargo test -p redwire --all-features --test formats --test logging
 	DEFMT_LOG=debug cargo test -p redwire-embedded-io --features defmt --test formats
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# All tests that talk to a real server, on servers of many versions, which are fetched and not installed: Redis from 6.2 to
+# 8.6, Valkey, and the one of this machine; SERVERS="installed redis-8.6" chooses.
+test-servers:
+	tests/with-redis.sh
+	tests/on-servers.sh $(SERVERS)
 
 # Programs for a Cortex-M3, on an emulated board against a private server: what they log and leave, and their sizes beside
 # those in the README. With UPDATE=1 the sizes in the README are written anew.
