@@ -113,6 +113,22 @@ impl Server {
             .unwrap_or_else(|log| panic!("{} does not start again:\n{log}", self.program.path.display()));
     }
 
+    /// Keeps it from running, as a machine that is too busy does: what is sent to it waits.
+    ///
+    /// # Panics
+    /// It is stopped.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it run again after [`Server::freeze`].
+    ///
+    /// # Panics
+    /// It is stopped.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
     /// What the server is asked while `act` runs, by anybody, a line each; without HELLO and CLIENT, with which
     /// connections begin.
     ///
@@ -140,6 +156,12 @@ impl Server {
             }
         }
         panic!("MONITOR has ended");
+    }
+
+    fn signal(&self, name: &str) {
+        let server = &self.running.as_ref().expect("the server is stopped").server;
+        let arguments = ["-c", r#"kill -"$1" "$2""#, "sh", name, &server.id().to_string()];
+        assert!(Command::new("sh").args(arguments).status().unwrap().success());
     }
 
     /// Starts the process and waits until it answers at both places. If it ends instead, says what it wrote.

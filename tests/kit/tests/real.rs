@@ -42,6 +42,15 @@ fn each_is_its_own_at_both_places() {
                 let seen = server.monitored(|| drop(reply(tcp(), "GET number")));
                 assert_eq!(seen[0], "GET number");
 
+                server.freeze();
+                let stream = tcp();
+                (&stream).write_all(b"INCR number\r\n").unwrap();
+                stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+                assert!((&stream).read(&mut [0; 10]).is_err());
+                server.thaw();
+                stream.set_read_timeout(None).unwrap();
+                assert_eq!(reply(stream, "PING"), format!(":{}\r\n+PONG\r\n", number + 1));
+
                 server.stop();
                 assert!(TcpStream::connect(server.address()).is_err());
                 assert!(UnixStream::connect(server.socket()).is_err());

@@ -467,7 +467,7 @@ fn a_server_that_is_stopped_and_started_again() {
 
 #[test]
 fn the_queue_has_a_bound() {
-    each_way(|_, address, config| {
+    each_way(|server, address, config| {
         let mut it = Loop::new(address, config, quick().queue_limit(10_000));
         it.until("the connection", |it| it.redis.engine().is_ready());
         let mut tickets = Vec::new();
@@ -486,7 +486,7 @@ fn the_queue_has_a_bound() {
         }
         assert_eq!(it.run::<usize>(&incr("count")), tickets.len() + 1);
         // A server that does not read: the queue fills, and nothing is lost when it reads again.
-        it.send(&["DEBUG", "SLEEP", "0.3"]);
+        server.freeze();
         let end = Instant::now() + PATIENCE;
         let large = "x".repeat(1000);
         let mut sent = 0;
@@ -504,6 +504,7 @@ fn the_queue_has_a_bound() {
                 Err(error) => panic!("{error}"),
             }
         }
+        server.thaw();
         let length = it.run_when_there_is_room(&["STRLEN", "long"]);
         assert_eq!(length, sent * 1000);
     });
