@@ -1,4 +1,4 @@
-.PHONY: demo chat test converse firmware bench bench-mio bench-embedded instructions fuzz
+.PHONY: demo chat test converse test-servers firmware bench bench-mio bench-embedded instructions fuzz
 
 # A walk through the blocking client, against a private server or the one of REDIS_URL.
 demo:
@@ -34,6 +34,12 @@ CONVERSATIONS = 100000
 converse:
 	tests/with-redis.sh
 	CONVERSATIONS=$(CONVERSATIONS) FROM=$(FROM) cargo test --quiet --release -p redwire --test converse -- --nocapture
+
+# All tests that talk to a real server, on servers of many versions, which are fetched and not installed: Redis from 6.2 to
+# 8.6, Valkey, and the one of this machine; SERVERS="installed redis-8.6" chooses.
+test-servers:
+	tests/with-redis.sh
+	tests/on-servers.sh $(SERVERS)
 
 # Programs for a Cortex-M3, on an emulated board against a private server: what they log and leave, and their sizes beside
 # those in the README. With UPDATE=1 the sizes in the README are written anew.

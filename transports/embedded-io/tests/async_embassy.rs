@@ -7,12 +7,12 @@ use std::sync::mpsc;
 
 use async_io::Async;
 use async_support::embassy_clock::EmbassyClock;
-use async_support::real::RealServer;
 use embassy_executor::Executor;
 use embassy_time::{Timer, with_timeout};
 use embedded_io_adapters::futures_03::FromFutures;
 use redwire_embedded_io::prelude::*;
 use redwire_embedded_io::redwire::resp::Protocol;
+use redwire_kit::real::Server;
 
 const COUNTERS: usize = 8;
 const TIMES: u64 = 20;
@@ -43,10 +43,10 @@ fn client(tcp: Tcp, protocol: Protocol, memory: &mut Buffers) -> Redis<'_> {
 
 #[test]
 fn tasks_with_connections_of_their_own() {
-    let server = RealServer::start();
+    let server = Server::start();
     for protocol in [Protocol::Resp2, Protocol::Resp3] {
         let (said, heard) = mpsc::channel();
-        let tcp = Tcp(server.address);
+        let tcp = Tcp(server.address());
         // The executor is that thread's for ever; the thread ends with the test.
         std::thread::spawn(move || {
             let executor: &'static mut Executor = Box::leak(Box::new(Executor::new()));
@@ -69,7 +69,7 @@ fn tasks_with_connections_of_their_own() {
         expected.push(("late", 1));
         assert_eq!(all, expected, "{protocol:?}");
         // Nothing was lost, and nothing done twice.
-        let sum: u64 = redwire_std::ClientConfig::tcp("127.0.0.1", server.address.port())
+        let sum: u64 = redwire_std::ClientConfig::tcp("127.0.0.1", server.port())
             .client()
             .execute(getdel("sum"))
             .unwrap();

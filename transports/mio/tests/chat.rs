@@ -1,10 +1,8 @@
 //! The example `chat`, as a user runs it, against real servers.
 
-#[path = "../../std/tests/support/mod.rs"]
-mod support;
-
 #[path = "../examples/chat/guest.rs"]
 mod guest;
+mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -15,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use guest::Guest;
 use redwire::command::{Commands, client_pause, cmd, script_flush};
-use support::Server;
+use redwire_kit::real::Server;
+use support::Outside;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -1,6 +1,5 @@
 //! The examples with loops of their own, as a user runs them, against real servers; and the text that explains them.
 
-#[path = "../../std/tests/support/mod.rs"]
 mod support;
 
 use std::io::{BufRead, BufReader};
@@ -8,7 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use redwire::command::{Commands, client_pause};
-use support::Server;
+use redwire_kit::real::Server;
+use support::Outside;
 
 const OWN_POLL: &str = include_str!("../examples/own_poll.rs");
 const README: &str = include_str!("../../../README.md");
@@ -16,7 +16,7 @@ const README: &str = include_str!("../../../README.md");
 fn start(example: &str, server: &Server) -> Child {
     Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--package", "redwire-mio", "--example", example, "--"])
-        .arg(format!("127.0.0.1:{}", server.port))
+        .arg(server.address().to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

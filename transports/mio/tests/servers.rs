@@ -1,11 +1,10 @@
 //! Connections in a loop of mio, against real servers: over TCP and Unix domain sockets, with RESP2 and RESP3.
 
-#[path = "../../std/tests/support/mod.rs"]
 mod support;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,8 +19,9 @@ use redwire::connection::{
 };
 use redwire::reply::{FromReply, Value};
 use redwire::resp::{Frame, Protocol};
+use redwire_kit::real::Server;
 use redwire_mio::{Address, Backoff, Connection, Options, Script, Transaction, redwire};
-use support::Server;
+use support::Outside;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -133,7 +133,7 @@ impl Loop {
 }
 
 fn tcp(server: &Server) -> Address {
-    Address::tcp([SocketAddr::from(([127, 0, 0, 1], server.port))])
+    Address::tcp([server.address()])
 }
 
 /// Runs a test over TCP and a Unix domain socket, with RESP2 and RESP3, each with an empty database.
@@ -294,7 +294,7 @@ fn a_script_survives_script_flush() {
         server.client().execute::<_, ()>(redwire::command::script_flush()).unwrap();
         it.run::<bool>(&set("foo", 2));
         let mut tickets = Vec::new();
-        let seen = support::monitored(server, || {
+        let seen = server.monitored(|| {
             for round in 0..3 {
                 if round == 2 {
                     server.client().execute::<_, ()>(redwire::command::script_flush()).unwrap();
@@ -432,7 +432,7 @@ fn nobody_listens() {
 fn addresses_are_tried_in_turn() {
     let server = Server::start();
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let address = Address::tcp([refused, refused, SocketAddr::from(([127, 0, 0, 1], server.port))]);
+    let address = Address::tcp([refused, refused, server.address()]);
     let mut it = Loop::new(address, Config::default(), quick());
     assert_eq!(it.run::<String>(&echo("third")), "third");
     // There was no pause, and nothing had failed.
@@ -467,7 +467,7 @@ fn a_server_that_is_stopped_and_started_again() {
 
 #[test]
 fn the_queue_has_a_bound() {
-    each_way(|_, address, config| {
+    each_way(|server, address, config| {
         let mut it = Loop::new(address, config, quick().queue_limit(10_000));
         it.until("the connection", |it| it.redis.engine().is_ready());
         let mut tickets = Vec::new();
@@ -486,7 +486,7 @@ fn the_queue_has_a_bound() {
         }
         assert_eq!(it.run::<usize>(&incr("count")), tickets.len() + 1);
         // A server that does not read: the queue fills, and nothing is lost when it reads again.
-        it.send(&["DEBUG", "SLEEP", "0.3"]);
+        server.freeze();
         let end = Instant::now() + PATIENCE;
         let large = "x".repeat(1000);
         let mut sent = 0;
@@ -504,6 +504,7 @@ fn the_queue_has_a_bound() {
                 Err(error) => panic!("{error}"),
             }
         }
+        server.thaw();
         let length = it.run_when_there_is_room(&["STRLEN", "long"]);
         assert_eq!(length, sent * 1000);
     });
@@ -524,7 +525,7 @@ impl Loop {
 
 #[test]
 fn who_does_not_take_events_is_not_read_for() {
-    let server = Server::start_with(&["--client-output-buffer-limit", "pubsub 0 0 0"]);
+    let server = Server::start_with(&["--client-output-buffer-limit", "pubsub", "0", "0", "0"]);
     const COUNT: usize = 20_000;
     for protocol in [Protocol::Resp2, Protocol::Resp3] {
         let config = Config::default().protocol(protocol).client_name("under-test");
@@ -726,15 +727,15 @@ fn urls_and_refusals() {
         Loop { poll, events: Events::with_capacity(16), redis, taken: Taken::default() }
     };
     for url in [
-        format!("redis://:secret@127.0.0.1:{}/3?protocol=2", server.port),
-        format!("redis://default:secret@localhost:{}/3", server.port),
+        format!("redis://:secret@127.0.0.1:{}/3?protocol=2", server.port()),
+        format!("redis://default:secret@localhost:{}/3", server.port()),
         format!("unix://:secret@{}?db=3", server.socket().display()),
     ] {
         let mut it = at(url);
         let info: String = it.run(&["CLIENT", "INFO"]);
         assert!(info.contains("db=3"), "{info}");
     }
-    let mut it = at(format!("redis://:wrong@127.0.0.1:{}", server.port));
+    let mut it = at(format!("redis://:wrong@127.0.0.1:{}", server.port()));
     let ticket = it.send(&incr("count"));
     it.until("the refusal", |it| !it.taken.closed.is_empty());
     assert!(it.taken.closed[0].contains("WRONGPASS"), "{:?}", it.taken.closed);

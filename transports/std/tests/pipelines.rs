@@ -4,9 +4,10 @@ mod support;
 
 use redwire::reply::Value;
 use redwire::resp::{ErrorCode, ErrorReply};
+use redwire_kit::real::Server;
 use redwire_std::WatchError;
 use redwire_std::prelude::*;
-use support::{Server, each_way, monitored};
+use support::{Ways, each_way};
 
 #[test]
 fn one_reply_for_each_command() {
@@ -36,7 +37,7 @@ fn empty_pipelines_send_nothing_and_atomic_ones_come_in_one_piece() {
     each_way(|server, config| {
         let client = config.clone().client();
         client.ping().unwrap();
-        let seen = monitored(server, || {
+        let seen = server.monitored(|| {
             client.pipeline().execute::<()>().unwrap();
             assert_eq!(client.pipeline().atomic().execute::<Vec<i64>>().unwrap(), []);
             let empty: [&str; 0] = [];
@@ -46,7 +47,7 @@ fn empty_pipelines_send_nothing_and_atomic_ones_come_in_one_piece() {
             assert!(wrong.to_string().contains("has 1 commands and the result 2 elements"), "{wrong}");
         });
         assert_eq!(seen, [""; 0]);
-        let seen = monitored(server, || {
+        let seen = server.monitored(|| {
             client.pipeline().atomic().incr("n").get("n").execute::<(i64, String)>().unwrap();
             client.pipeline().incr("n").execute::<()>().unwrap();
         });
@@ -321,7 +322,7 @@ fn what_a_transaction_leaves_behind() {
     each_way(|server, config| {
         let client = config.clone().client();
         client.ping().unwrap();
-        let done = monitored(server, || {
+        let done = server.monitored(|| {
             client
                 .transaction(["k"], |tx| {
                     tx.multi().set("k", 1);
@@ -330,11 +331,11 @@ fn what_a_transaction_leaves_behind() {
                 .unwrap();
         });
         assert_eq!(done, ["WATCH k", "MULTI", "SET k 1", "EXEC"]);
-        let read_only = monitored(server, || {
+        let read_only = server.monitored(|| {
             assert_eq!(client.transaction(["k"], |tx| tx.get::<i64>("k")).unwrap(), 1);
         });
         assert_eq!(read_only, ["WATCH k", "GET k", "UNWATCH"]);
-        let failed = monitored(server, || {
+        let failed = server.monitored(|| {
             let result = client.transaction(["k"], |tx| {
                 tx.multi().set("k", 2);
                 tx.incr("k")?;
@@ -362,7 +363,7 @@ fn a_lost_watch_is_not_repeated_in_silence() {
                 rounds += 1;
                 let id = tx.client_id()?;
                 server.client().execute(client_kill().id(id))?;
-                std::thread::sleep(std::time::Duration::from_millis(20));
+                server.settle();
                 if before {
                     tx.get::<Option<String>>("k")?;
                 }
@@ -402,7 +403,7 @@ fn a_watch_that_is_lost_with_a_command_leaves_open_whether_it_was_executed() {
                 }
             });
             let read = client.transaction(["k"], |tx| {
-                tx.blpop::<Value>("none", std::time::Duration::from_secs(5))?;
+                tx.blpop::<Value>("none", std::time::Duration::from_secs(60))?;
                 Ok(())
             });
             read.unwrap_err()
@@ -444,9 +445,9 @@ fn scripts_are_loaded_when_they_have_to_be() {
                 .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
                 .collect()
         };
-        let first = monitored(server, || assert_eq!(call.call::<i64>(&client).unwrap(), 10));
+        let first = server.monitored(|| assert_eq!(call.call::<i64>(&client).unwrap(), 10));
         assert_eq!(names(first), [format!("EVALSHA {sha}"), "SCRIPT LOAD".into(), format!("EVALSHA {sha}")]);
-        let second = monitored(server, || assert_eq!(call.call::<i64>(&client).unwrap(), 10));
+        let second = server.monitored(|| assert_eq!(call.call::<i64>(&client).unwrap(), 10));
         assert_eq!(names(second), [format!("EVALSHA {sha}")]);
 
         for atomic in [false, true] {

@@ -5,8 +5,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use redwire::connection::SubscriptionKind::{Channel, Pattern, Shard};
+use redwire_kit::real::Server;
 use redwire_std::prelude::*;
-use support::{Server, each_way};
+use support::{Ways, each_way};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -21,9 +22,7 @@ fn confirmation(subscriptions: &mut PubSub) -> (MessageKind, String, i64) {
 }
 
 fn nothing(subscriptions: &mut PubSub) {
-    let begun = Instant::now();
     assert_eq!(subscriptions.get_message(Duration::ZERO).unwrap(), None);
-    assert!(begun.elapsed() < Duration::from_millis(50));
 }
 
 #[test]
@@ -58,9 +57,8 @@ fn confirmations_count_and_messages_arrive() {
         assert!(news.is_subscribed());
         assert_eq!(confirmation(&mut news), (MessageKind::Unsubscribe(Pattern), "f*".into(), 0));
         assert!(!news.is_subscribed());
-        let begun = Instant::now();
-        assert_eq!(news.get_message(PATIENCE).unwrap(), None);
-        assert!(begun.elapsed() < Duration::from_secs(1));
+        // Nothing is waited for.
+        assert_eq!(news.get_message(Duration::from_secs(3600)).unwrap(), None);
     });
 }
 
@@ -121,7 +119,7 @@ fn waiting_takes_as_long_as_was_said() {
         next(&mut news);
         let begun = Instant::now();
         assert_eq!(news.get_message(Duration::from_millis(300)).unwrap(), None);
-        assert!((0.29..0.45).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() >= Duration::from_millis(290), "{:?}", begun.elapsed());
         client.publish("foo", "x").unwrap();
         assert_eq!(next(&mut news).payload(), "x");
     });
@@ -168,10 +166,17 @@ fn pings_of_a_subscriber() {
 
 #[test]
 fn shard_channels() {
-    each_way(|_, config| {
+    each_way(|server, config| {
         let client = config.clone().client();
         let mut news = client.pubsub();
         news.ssubscribe("s").unwrap();
+        if !server.has_since((7, 0)) {
+            let error = news.get_message(PATIENCE).unwrap_err();
+            assert!(error.to_string().contains("ERR unknown command `SSUBSCRIBE`"), "{error}");
+            let error = client.spublish("s", "x").unwrap_err();
+            assert!(error.to_string().contains("ERR unknown command `SPUBLISH`"), "{error}");
+            return;
+        }
         assert_eq!(confirmation(&mut news), (MessageKind::Subscribe(Shard), "s".into(), 1));
         assert_eq!(client.spublish("s", "x").unwrap(), 1);
         assert_eq!(next(&mut news).kind(), MessageKind::ShardMessage);
@@ -225,7 +230,10 @@ fn a_closed_subscription_is_gone_from_the_server() {
 fn refused_subscriptions_are_errors() {
     each_way(|server, config| {
         let admin = server.client();
-        let _: () = admin.execute(["ACL", "SETUSER", "limited", "on", ">p", "+@all", "&allowed"]).unwrap();
+        // Channels that are not named are allowed before Redis 7.0, and refused from there on.
+        let _: () = admin
+            .execute(["ACL", "SETUSER", "limited", "on", ">p", "+@all", "resetchannels", "&allowed"])
+            .unwrap();
         let client = config.clone().credentials("limited", "p").client();
         let mut news = client.pubsub();
         news.subscribe("allowed").unwrap();

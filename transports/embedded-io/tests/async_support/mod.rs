@@ -1,11 +1,10 @@
-//! Streams, clocks and servers for the tests of the async client.
+//! Streams, clocks and a server in memory for the tests of the async client.
 #![allow(dead_code, unreachable_pub, reason = "shared by tests of which not every one needs everything")]
 
 #[path = "../../examples/embassy/clock.rs"]
 pub mod embassy_clock;
 pub mod memory;
 pub mod on_tokio;
-pub mod real;
 #[path = "../../../../tests/support/server.rs"]
 mod server;
 #[path = "../../examples/tokio/clock.rs"]
