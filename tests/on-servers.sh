@@ -17,6 +17,7 @@ fi
 tests() {
     grep -l redwire_kit::real tests/kit/tests/*.rs transports/*/tests/*.rs transports/*/tests/*/main.rs |
         sed -E 's|/main.rs$||; s|.*/||; s|\.rs$||; s|^|--test |'
+    echo "--test converse --package redwire"
     for folder in transports/*/; do
         echo "--package redwire-$(basename "$folder")"
     done

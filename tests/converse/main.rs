@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use check::{Problem, problem};
 use plan::{Setup, Step};
-use server::{Control, Server};
+use server::{Control, start};
 
 /// A server for each, so that their conversations do not meet.
 const WORKERS: usize = 2;
@@ -43,7 +43,7 @@ fn conversations() {
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
-                let server = Server::start();
+                let server = start();
                 let mut control = Control::of(&server);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -85,7 +85,7 @@ fn hold(control: &mut Control, setup: &Setup, steps: &[Step], tracing: bool) -> 
 
 /// Holds one conversation, shows all of it, and then the shortest that finds the same.
 fn replay(seed: u64) {
-    let server = Server::start();
+    let server = start();
     let mut control = Control::of(&server);
     let (setup, steps) = plan::plan(seed);
     if let Some(problem) = hold(&mut control, &setup, &steps, true) {
@@ -110,7 +110,7 @@ fn shortest(control: &mut Control, seed: u64) -> String {
 
 /// What was found, by kind, with the shortest conversations of some seeds.
 fn report(found: BTreeMap<String, Vec<u64>>) -> String {
-    let server = Server::start();
+    let server = start();
     let mut control = Control::of(&server);
     let each = number("FINDINGS").unwrap_or(8) as usize;
     let mut text = String::from("the engine and the server do not agree\n");

@@ -1,71 +1,19 @@
-//! A private server on a Unix domain socket, and a plain connection that asks it what it thinks of others.
+//! A private server, and a plain connection that asks it what it thinks of others.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use redwire_kit::real::Server;
 
 /// How many databases a server has: few, so that a look into all of them is cheap.
 pub const DATABASES: u32 = 4;
 
-/// A server of its own in a temporary folder, on no port; gone when it is dropped.
-pub struct Server {
-    child: Child,
-    folder: PathBuf,
-}
-
-impl Server {
-    pub fn start() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("redwire-converse-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let databases = DATABASES.to_string();
-        let spawn = |program: &str| {
-            Command::new(program)
-                .args(["--port", "0", "--unixsocket", "redis.sock", "--databases", &databases])
-                .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
-                .current_dir(&folder)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-        };
-        let spawned = match std::env::var("REDWIRE_SERVER") {
-            Ok(program) => spawn(&program),
-            Err(_) => spawn("redis-server").or_else(|_| spawn("valkey-server")),
-        };
-        let child = spawned.unwrap_or_else(|error| {
-            panic!(
-                "cannot start redis-server or valkey-server ({error}): apt-get install redis-server, or set \
-                 REDWIRE_SERVER to the path of one"
-            )
-        });
-        let mut server = Server { child, folder };
-        let patience = Instant::now() + Duration::from_secs(10);
-        while UnixStream::connect(server.socket()).is_err() {
-            let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the server does not start; try it by hand");
-            assert!(Instant::now() < patience, "the server accepts no connections");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        server
-    }
-
-    pub fn socket(&self) -> PathBuf {
-        self.folder.join("redis.sock")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+/// A server of its own.
+pub fn start() -> Server {
+    Server::start_with(&["--databases", &DATABASES.to_string()])
 }
 
 /// A reply, read without any part of the engine.
