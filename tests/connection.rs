@@ -1129,7 +1129,7 @@ fn what_is_handed_over_in_pieces_must_not_change_the_conversation() {
     let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
     pair.connect();
     let now = pair.now;
-    for words in [&["CLIENT", "REPLY"][..], &["SUBSCRIBE"], &["SELECT"], &["SCRIPT"], &["MULTI"], &["ASKING"]]
+    for words in [&["CLIENT", "REPLY"][..], &["SUBSCRIBE"], &["SELECT"], &["SCRIPT"], &["WATCH"], &["ASKING"]]
     {
         let refused = pair.client.begin(now, words, 3, SendOptions::default()).unwrap_err();
         assert_eq!(refused, SendError::Misuse(Misuse::NotInPieces), "{words:?}");

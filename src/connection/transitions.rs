@@ -131,7 +131,7 @@ pub(super) const TABLE: [Row; 21] = [
     Row { verb: Verb::Exec,        answers: [X(OUT), R,      X(OUT), X(OUT), X(OUT), X(OUT), X(END)], shape: Shape::Results,       effect: Effect::Execute,       refusal: Refusal::Aborts },
     Row { verb: Verb::Discard,     answers: [X(OUT), R,      X(OUT), X(OUT), X(OUT), X(OUT), X(END)], shape: Shape::Ok,            effect: Effect::Discard,       refusal: Refusal::Ends },
     Row { verb: Verb::Watch,       answers: [R,      X(IN),  X(SUB), X(MON), X(OFF), X(OFF), X(END)], shape: Shape::Ok,            effect: Effect::Watch,         refusal: Refusal::Nothing },
-    Row { verb: Verb::Unwatch,     answers: [R,      Q,      X(SUB), X(MON), N,      N,      X(END)], shape: Shape::Ok,            effect: Effect::Unwatch,       refusal: Refusal::Nothing },
+    Row { verb: Verb::Unwatch,     answers: [R,      Q,      X(SUB), X(MON), X(OFF), X(OFF), X(END)], shape: Shape::Ok,            effect: Effect::Unwatch,       refusal: Refusal::Nothing },
     Row { verb: Verb::Subscribe,   answers: [C,      X(IN),  C,      X(MON), X(OFF), X(OFF), X(END)], shape: Shape::Confirmations, effect: Effect::Subscriptions, refusal: Refusal::Names },
     Row { verb: Verb::Unsubscribe, answers: [C,      X(IN),  C,      X(MON), X(OFF), X(OFF), X(END)], shape: Shape::Confirmations, effect: Effect::Subscriptions, refusal: Refusal::Names },
     Row { verb: Verb::Monitor,     answers: [R,      X(IN),  X(SUB), X(MON), X(OFF), X(OFF), X(END)], shape: Shape::Ok,            effect: Effect::Monitor,       refusal: Refusal::Nothing },
