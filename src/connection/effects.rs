@@ -116,7 +116,7 @@ pub(super) struct QueuedEffects {
 }
 
 /// So many commands of a transaction may change the connection.
-pub(super) const MOST_EFFECTS: usize = 8;
+pub(super) const MOST_EFFECTS: usize = if SESSION { 8 } else { 0 };
 
 impl QueuedEffects {
     pub(super) const NONE: Self = QueuedEffects { length: 0, effects: heapless::Vec::new() };

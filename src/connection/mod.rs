@@ -56,7 +56,7 @@ pub use transaction::{Transaction, TransactionTickets};
 pub use transitions::{Mode, SubscriptionKind};
 
 use crate::log::{Streams, debug};
-use crate::parts::{DEADLINES, MODES, SETTINGS, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, FAST, MODES, SETTINGS, SUBSCRIPTIONS};
 use crate::resp::{Parser, Protocol, Scanner};
 use crate::storage::Buffer;
 use crate::time::Instant;
@@ -298,7 +298,7 @@ impl<'a, P: Parser> Connection<'a, P> {
     #[inline]
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
-        if self.transmit.has_taken_back() {
+        if FAST && self.transmit.has_taken_back() {
             self.transmit.drop_taken_back(&mut self.in_flight);
         }
         if self.wants_write() { Some(self.transmit.open()) } else { None }

@@ -4,24 +4,34 @@
 //! `ACL SETUSER u <password`. What stands in quotes in an error that answers a command with a credential is overwritten
 //! with asterisks, where it stands in the receive buffer.
 
+use crate::parts::SESSION;
+
 /// What may stand in quotes in an error and is no credential: names of commands.
-const NAMES: &[u8] = b"auth hello acl setuser acl|setuser config set config|set migrate sentinel sentinel|set client setname ping";
+const NAMES: &[u8] = if SESSION {
+    b"hello auth acl setuser acl|setuser config config|set migrate sentinel sentinel|set ping"
+} else {
+    b"hello auth"
+};
 
 /// Overwrites in an error what may be a credential: what stands in quotes, but for names of commands, and for rules of an
 /// access control list where `rules` says that it is about one.
 pub(super) fn withhold_quoted(error: &mut [u8], rules: bool) {
-    let mut at = 0;
-    while let Some(start) = opening_quote(error, at) {
-        let quote = error.get(start - 1).copied().unwrap_or_default();
-        let rest = error.get(start..).unwrap_or_default();
-        // Servers cut long ones short.
-        let length = rest.iter().position(|&byte| byte == quote).unwrap_or_else(|| text_length(rest));
-        let quoted = error.get_mut(start..start + length).unwrap_or_default();
-        let rule = rules && matches!(quoted.first(), Some(b'+' | b'-' | b'~' | b'%' | b'&' | b'@'));
-        if !rule && !is_name(quoted) {
-            quoted.fill(b'*');
+    let (mut at, mut before) = (0, 0);
+    while let Some(&quote) = error.get(at) {
+        // An apostrophe inside a word does not open a quotation.
+        let opens = matches!(quote, b'\'' | b'`' | b'"') && !u8::is_ascii_alphanumeric(&before);
+        before = quote;
+        at += 1;
+        if let (true, Some(rest)) = (opens, error.get_mut(at..)) {
+            // Servers cut long ones short.
+            let ends = |&byte: &u8| byte == quote || byte == b'\r';
+            let length = rest.iter().position(ends).unwrap_or(rest.len());
+            let quoted = rest.get_mut(..length).unwrap_or_default();
+            if !(is_name(quoted) || rules && is_rule(quoted)) {
+                quoted.fill(b'*');
+            }
+            at += length + 1;
         }
-        at = start + length + 1;
     }
 }
 
@@ -40,22 +50,13 @@ pub(super) fn withhold(error: &mut [u8], credential: &[u8]) {
     }
 }
 
-/// The place behind the next quote that opens. An apostrophe inside a word does not.
-fn opening_quote(error: &[u8], from: usize) -> Option<usize> {
-    (from..error.len()).find_map(|at| {
-        let opens = matches!(error.get(at), Some(b'\'' | b'`' | b'"'))
-            && !at.checked_sub(1).and_then(|before| error.get(before)).is_some_and(u8::is_ascii_alphanumeric);
-        opens.then_some(at + 1)
-    })
+/// Whether it is a rule that cannot be a credential: those begin with `<`, `>`, `#` or `!`.
+fn is_rule(quoted: &[u8]) -> bool {
+    matches!(quoted.first(), Some(b'+' | b'-' | b'~' | b'%' | b'&' | b'@'))
 }
 
 fn is_name(quoted: &[u8]) -> bool {
     NAMES.split(|&byte| byte == b' ').any(|name| name.eq_ignore_ascii_case(quoted))
-}
-
-/// How long the rest of a line is without its end.
-fn text_length(rest: &[u8]) -> usize {
-    rest.iter().position(|&byte| byte == b'\r').unwrap_or(rest.len())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{
     Capacity, Changes, Connection, Misuse, Mode, Phase, SendError, Silence, SubscriptionKind, Ticket,
 };
 use crate::command::{Command, Patience};
-use crate::parts::{DEADLINES, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, FAST, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
 use crate::resp::{ArgumentWriter, Length, Parser, Protocol, split_length, split_payload};
 use crate::time::{Duration, Instant};
 
@@ -96,12 +96,12 @@ impl<P: Parser> Connection<'_, P> {
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
-        if self.transmit.has_taken_back() && self.transmit.has_gate() {
+        if FAST && self.transmit.has_taken_back() && self.transmit.has_gate() {
             self.transmit.drop_taken_back(&mut self.in_flight);
         }
         let mut mark = self.transmit.mark();
         let mut written = self.transmit.append_command(write);
-        if written.is_err() && self.transmit.has_taken_back() {
+        if FAST && written.is_err() && self.transmit.has_taken_back() {
             self.transmit.drop_taken_back(&mut self.in_flight);
             mark = self.transmit.mark();
             written = self.transmit.append_command(write);
@@ -475,8 +475,12 @@ impl<P: Parser> Connection<'_, P> {
         }
         self.transmit.take_back(slot);
         slot.mark(Flags::TAKEN_BACK);
+        let slot = *slot;
+        // Where many commands wait this is done once for all that are taken back until something is written.
+        if !FAST && self.transmit.has_taken_back() {
+            self.transmit.drop_taken_back(&mut self.in_flight);
+        }
         if SESSION {
-            let slot = *slot;
             self.hand_on(position, &slot);
         }
     }

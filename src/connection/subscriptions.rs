@@ -104,22 +104,18 @@ impl<'a> Subscriptions<'a> {
                 return Err(Full);
             }
         }
-        names.for_each(|name| self.change(kind, name, |flags| flags & !UNWANTED | WANTED, Some(number)));
+        names.for_each(|name| self.change(kind, name, UNWANTED, WANTED, Some(number)));
         Ok(())
     }
 
     /// An UNSUBSCRIBE with this number was sent for a name.
     pub(super) fn unwant(&mut self, kind: SubscriptionKind, name: &[u8], number: u32) {
-        self.change(kind, name, |flags| flags & !WANTED | UNWANTED, Some(number));
+        self.change(kind, name, WANTED, UNWANTED, Some(number));
     }
 
     /// An UNSUBSCRIBE with this number was sent for all names of a kind, or RESET for all names.
     pub(super) fn unwant_all(&mut self, kind: Option<SubscriptionKind>, number: u32) {
-        self.change_where(
-            &|entry| kind.is_none_or(|kind| entry.is(kind)),
-            |flags| flags & !WANTED | UNWANTED,
-            Some(number),
-        );
+        self.change_where(&|entry| kind.is_none_or(|kind| entry.is(kind)), WANTED, UNWANTED, Some(number));
     }
 
     /// The server has confirmed that a name is subscribed to, for the command with this number. False if no command can
@@ -128,7 +124,7 @@ impl<'a> Subscriptions<'a> {
         let Some(at) = self.find(kind, name) else { return false };
         let answered = self.entry(at).is_some_and(|entry| entry.number == number);
         let pending = if answered { WANTED } else { 0 };
-        self.change_at(at, |flags| flags & !pending | SETTLED, None);
+        self.change_at(at, pending, SETTLED, None);
         true
     }
 
@@ -147,32 +143,31 @@ impl<'a> Subscriptions<'a> {
         // A newer command than the one that is answered may have been sent for it.
         let known = asked || pending && number.is_some();
         let pending = if asked { UNWANTED } else { 0 };
-        self.change_at(at, |flags| flags & !(pending | SETTLED), None);
+        self.change_at(at, pending | SETTLED, 0, None);
         if known { Unsubscribed::Asked } else { Unsubscribed::Unasked }
     }
 
     /// The command with this number was refused as a whole.
     pub(super) fn refused(&mut self, number: u32) {
         let pending = WANTED | UNWANTED;
-        self.change_where(&|entry| entry.number == number, |flags| flags & !pending, None);
+        self.change_where(&|entry| entry.number == number, pending, 0, None);
     }
 
     /// RESET, which has this number, was answered: nothing is subscribed to but by commands after it.
     pub(super) fn reset(&mut self, number: u32) {
-        self.change_where(&|_| true, |flags| flags & !SETTLED, None);
-        self.change_where(&|entry| entry.number == number, |flags| flags & !UNWANTED, None);
+        self.change_where(&|_| true, SETTLED, 0, None);
+        self.change_where(&|entry| entry.number == number, UNWANTED, 0, None);
     }
 
     /// The stream is lost, and with it all commands in flight: the set is what they would have made of it.
     pub(super) fn lost(&mut self) {
-        self.change_where(&|entry| entry.flags & WANTED != 0, |flags| flags & !WANTED | SETTLED, None);
-        let ended = |flags| flags & !(UNWANTED | SETTLED);
-        self.change_where(&|entry| entry.flags & UNWANTED != 0, ended, None);
+        self.change_where(&|entry| entry.flags & WANTED != 0, WANTED, SETTLED, None);
+        self.change_where(&|entry| entry.flags & UNWANTED != 0, UNWANTED | SETTLED, 0, None);
     }
 
     /// Forgets what was restored on an earlier stream.
     pub(super) fn begin_restore(&mut self) {
-        self.change_where(&|_| true, |flags| flags & !(SENT | RESTORED), None);
+        self.change_where(&|_| true, SENT | RESTORED, 0, None);
     }
 
     /// The command that subscribes again to names of a kind that have not been restored, as many as fit into `room` bytes,
@@ -205,7 +200,7 @@ impl<'a> Subscriptions<'a> {
             {
                 at += entry.size();
             }
-            self.change_at(at, |flags| flags | SENT, None);
+            self.change_at(at, 0, SENT, None);
         }
     }
 
@@ -215,13 +210,13 @@ impl<'a> Subscriptions<'a> {
         if !self.entry(at).is_some_and(|entry| entry.is_unconfirmed(kind)) {
             return false;
         }
-        self.change_at(at, |flags| flags | RESTORED, None);
+        self.change_at(at, 0, RESTORED, None);
         true
     }
 
     /// What was sent and is not confirmed was refused: it is to be sent again.
     pub(super) fn send_again(&mut self, kind: SubscriptionKind) {
-        self.change_where(&|entry| entry.is_unconfirmed(kind), |flags| flags & !SENT, None);
+        self.change_where(&|entry| entry.is_unconfirmed(kind), SENT, 0, None);
     }
 
     /// The name that was sent and is not confirmed.
@@ -231,7 +226,7 @@ impl<'a> Subscriptions<'a> {
 
     /// What was sent and is not confirmed was refused, and is given up, unless a command that waits asks for it.
     pub(super) fn give_up(&mut self, kind: SubscriptionKind) {
-        self.change_where(&|entry| entry.is_unconfirmed(kind), |flags| flags & !(SENT | SETTLED), None);
+        self.change_where(&|entry| entry.is_unconfirmed(kind), SENT | SETTLED, 0, None);
     }
 
     /// The names that the handshake has to restore.
@@ -268,16 +263,16 @@ impl<'a> Subscriptions<'a> {
         Ok(())
     }
 
-    /// Changes the flags of a name, and which command names it last, if it is there.
-    fn change(&mut self, kind: SubscriptionKind, name: &[u8], flags: impl Fn(u8) -> u8, number: Option<u32>) {
+    /// Clears and sets flags of a name, and keeps which command names it last, if it is there.
+    fn change(&mut self, kind: SubscriptionKind, name: &[u8], clear: u8, set: u8, number: Option<u32>) {
         if let Some(at) = self.find(kind, name) {
-            self.change_at(at, flags, number);
+            self.change_at(at, clear, set, number);
         }
     }
 
     /// The same for the entry at a place. One that nothing speaks for any more is removed.
-    fn change_at(&mut self, at: usize, flags: impl Fn(u8) -> u8, number: Option<u32>) {
-        if let Some(size) = self.set_flags(at, &flags, number) {
+    fn change_at(&mut self, at: usize, clear: u8, set: u8, number: Option<u32>) {
+        if let Some(size) = self.set_flags(at, clear, set, number) {
             self.dead += size;
             // Lent memory is closed up at once; what grows, when half of it is waste, which is paid for by the removals.
             if !self.memory.grows() || self.dead > self.used / 2 {
@@ -290,13 +285,14 @@ impl<'a> Subscriptions<'a> {
     fn change_where(
         &mut self,
         matches: &dyn Fn(&Entry<'_>) -> bool,
-        flags: impl Fn(u8) -> u8,
+        clear: u8,
+        set: u8,
         number: Option<u32>,
     ) {
         let (mut at, mut dead) = (0, 0);
         while let Some(entry) = self.entry(at) {
             let (size, changes) = (entry.size(), entry.flags & DEAD == 0 && matches(&entry));
-            if changes && self.set_flags(at, &flags, number).is_some() {
+            if changes && self.set_flags(at, clear, set, number).is_some() {
                 dead += size;
             }
             at += size;
@@ -307,10 +303,10 @@ impl<'a> Subscriptions<'a> {
     }
 
     /// Sets flags and number of the entry at a place. Gives its size if it is dead with that.
-    fn set_flags(&mut self, at: usize, flags: &dyn Fn(u8) -> u8, number: Option<u32>) -> Option<usize> {
+    fn set_flags(&mut self, at: usize, clear: u8, set: u8, number: Option<u32>) -> Option<usize> {
         let entry = self.entry(at)?;
         let (size, kind) = (entry.size(), usize::from(entry.flags & KIND));
-        let new = flags(entry.flags);
+        let new = entry.flags & !clear | set;
         let dead = new & (SETTLED | WANTED | UNWANTED) == 0;
         let (before, after) = (belongs(entry.flags), belongs(new));
         let header = self.memory.as_mut_slice().get_mut(at..)?;

@@ -3,6 +3,7 @@
 use super::transmit::Mark;
 use super::{Changes, Connection, Link, SendError, SendOptions, Silence, Ticket};
 use crate::command::Command;
+use crate::parts::FAST;
 use crate::resp::{Parser, Scanner};
 use crate::time::Instant;
 
@@ -100,7 +101,7 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// # Errors
     /// As those of [`send`](Self::send) for MULTI; nothing has changed.
     pub fn transaction(&mut self, now: Instant) -> Result<Transaction<'_, 'a, P>, SendError> {
-        if self.transmit.has_taken_back() {
+        if FAST && self.transmit.has_taken_back() {
             // Later it would move what the mark stands behind.
             self.transmit.drop_taken_back(&mut self.in_flight);
         }
