@@ -89,11 +89,9 @@ fn a_refused_password_is_final_and_not_shown() {
     let mut pair = Pair::new(config, Server::resp2());
     pair.client.connected(pair.now).unwrap();
     let events = pair.take();
-    assert_eq!(
-        events,
-        ["closed refused HELLO: ERR unknown command `HELLO`, with args beginning with: \
-             `*`, `AUTH`, `*******`, `*******`, Ready"]
-    );
+    assert_eq!(events.len(), 1);
+    assert!(events[0].starts_with("closed refused HELLO: ERR unknown command ****"), "{events:?}");
+    assert!(!events[0].contains("hunter2"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::replies::Found;
 use super::transitions::{Effect, Mode, row};
 use super::{CloseReason, Connection, Failure, FailureReason, Link, Phase, Silence};
 use crate::log::{info, warn};
-use crate::parts::{DEADLINES, SESSION, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, MODES, SESSION, SUBSCRIPTIONS};
 use crate::resp::{Parser, ProtocolError};
 
 /// Why a connection is over: [`CloseReason`] without the text of the server, which stands in the receive buffer.
@@ -69,8 +69,9 @@ impl<P: Parser> Connection<'_, P> {
         if SESSION {
             self.link.transaction_end = self.transaction_end();
         }
-        let (mode, watching) = (self.mode(), self.is_watching());
-        self.link.at_the_end = (mode, watching);
+        if MODES {
+            self.link.at_the_end = (self.mode(), self.is_watching());
+        }
         self.link.phase = Phase::Over;
         self.link.announce = None;
         self.end = end;
@@ -160,7 +161,9 @@ impl<P: Parser> Connection<'_, P> {
             self.subscriptions.lost();
         }
         self.link = Link::without_stream(self.config.protocol);
-        self.known = super::State::fresh(self.config.protocol, self.known.database);
+        if MODES {
+            self.known = super::State::fresh(self.config.protocol, self.known.database);
+        }
         if DEADLINES {
             self.handshake.deadline = NEVER;
         }

@@ -7,12 +7,12 @@
 use super::in_flight::NEVER;
 use super::receive::{Header, Reply};
 use super::replies::Found;
-use super::secrets::{withhold, withhold_quoted};
+use super::secrets::withhold_rest;
 use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Changes, Connection, End, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
-use crate::parts::{DEADLINES, RESP3, SETTINGS, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, MODES, RESP3, SESSION, SETTINGS, SUBSCRIPTIONS};
 use crate::resp::{ArgumentWriter, ErrorCode, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
@@ -165,10 +165,12 @@ impl<P: Parser> Connection<'_, P> {
     /// The handshake is done.
     fn greeted(&mut self) {
         self.link.phase = Phase::Ready;
-        self.link.agreed = self.known.protocol;
-        self.link.expected_is_stale = true;
+        if MODES {
+            self.link.agreed = self.known.protocol;
+            self.link.expected_is_stale = true;
+        }
         self.transmit.open_gate();
-        if self.config.library.is_some() {
+        if SESSION && self.config.library.is_some() {
             // The handshake has set it anew.
             self.known.changes = self.known.changes.without(Changes::LIBRARY);
         }
@@ -299,10 +301,12 @@ impl<P: Parser> Connection<'_, P> {
             self.end(End::Capacity);
             return None;
         };
-        let error = self.receive.whole_mut(reply);
-        withhold_quoted(error, false);
         if let Some(password) = &self.config.password {
-            withhold(error, password.as_str().as_bytes());
+            // Texts of other codes than ERR quote names of commands alone.
+            let error = self.receive.whole_mut(reply);
+            if error.starts_with(b"-ERR") {
+                withhold_rest(error, password.as_str().as_bytes());
+            }
         }
         self.receive.keep();
         self.end(End::Refused { step, length });

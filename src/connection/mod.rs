@@ -301,21 +301,28 @@ impl<'a, P: Parser> Connection<'a, P> {
         if FAST && self.transmit.has_taken_back() {
             self.transmit.drop_taken_back(&mut self.in_flight);
         }
-        if self.wants_write() { Some(self.transmit.open()) } else { None }
+        let open = self.transmit.open();
+        (self.is_open() && !open.is_empty()).then_some(open)
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) is worth a call: a reactor asks for room to write while it is.
     #[inline]
     #[must_use]
     pub fn wants_write(&self) -> bool {
-        matches!(self.link.phase, Phase::Handshake | Phase::Ready) && self.transmit.has_open()
+        self.is_open() && !self.transmit.open().is_empty()
     }
 
     /// Says how many bytes of [`poll_transmit`](Self::poll_transmit) were written.
     #[inline]
     pub fn transmitted(&mut self, count: usize) {
-        let count = count.min(self.poll_transmit().map_or(0, <[u8]>::len));
-        self.transmit.transmitted(count);
+        if self.is_open() {
+            self.transmit.transmitted(count);
+        }
+    }
+
+    /// Whether there is a stream that is not over.
+    fn is_open(&self) -> bool {
+        matches!(self.link.phase, Phase::Handshake | Phase::Ready)
     }
 
     /// The memory to read into. It is never empty when [`poll_event`](Self::poll_event) has just had no more events;

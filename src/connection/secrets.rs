@@ -4,14 +4,9 @@
 //! `ACL SETUSER u <password`. What stands in quotes in an error that answers a command with a credential is overwritten
 //! with asterisks, where it stands in the receive buffer.
 
-use crate::parts::SESSION;
-
 /// What may stand in quotes in an error and is no credential: names of commands.
-const NAMES: &[u8] = if SESSION {
-    b"hello auth acl setuser acl|setuser config config|set migrate sentinel sentinel|set ping"
-} else {
-    b"hello auth"
-};
+const NAMES: &[u8] =
+    b"hello auth acl setuser acl|setuser config config|set migrate sentinel sentinel|set ping";
 
 /// Overwrites in an error what may be a credential: what stands in quotes, but for names of commands, and for rules of an
 /// access control list where `rules` says that it is about one.
@@ -35,18 +30,17 @@ pub(super) fn withhold_quoted(error: &mut [u8], rules: bool) {
     }
 }
 
-/// Overwrites all places of a credential that is long enough not to be a part of other words by chance.
-pub(super) fn withhold(error: &mut [u8], credential: &[u8]) {
+/// Overwrites the rest of an error from the first quote on, or from the credential itself if that is long enough not to be
+/// a part of other words by chance: for the handshake, whose errors repeat nothing else that is of use.
+pub(super) fn withhold_rest(error: &mut [u8], credential: &[u8]) {
     const LONG: usize = 8;
-    if credential.len() < LONG {
-        return;
-    }
-    let mut at = 0;
-    while let Some(part) = error.get_mut(at..at + credential.len()) {
-        if part == credential {
-            part.fill(b'*');
+    let mut rest = error;
+    while let [first, ..] = rest {
+        if matches!(first, b'\'' | b'`' | b'"') || credential.len() >= LONG && rest.starts_with(credential) {
+            rest.iter_mut().take_while(|byte| **byte != b'\r').for_each(|byte| *byte = b'*');
+            return;
         }
-        at += 1;
+        rest = rest.get_mut(1..).unwrap_or_default();
     }
 }
 
@@ -92,11 +86,15 @@ mod tests {
         let text = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
         for credential in [&b"is"[..], b"user", b"a", b""] {
             let mut error = *text;
-            withhold(&mut error, credential);
+            withhold_rest(&mut error, credential);
             assert_eq!(&error, text);
         }
-        let mut error = *b"-ERR bad password hunter2hunter2\r\n";
-        withhold(&mut error, b"hunter2hunter2");
-        assert_eq!(&error, b"-ERR bad password **************\r\n");
+        let mut error = *b"-ERR bad password hunter2hunter2!\r\n";
+        withhold_rest(&mut error, b"hunter2hunter2");
+        assert_eq!(&error, b"-ERR bad password ***************\r\n");
+        let mut error = *b"-ERR unknown command `AUTH`, with args beginning with: `pw`, \r\n";
+        withhold_rest(&mut error, b"pw");
+        let hidden = "*".repeat(error.len() - "-ERR unknown command \r\n".len());
+        assert_eq!(error[..], *std::format!("-ERR unknown command {hidden}\r\n").as_bytes());
     }
 }

@@ -190,7 +190,7 @@ impl<P: Parser> Connection<'_, P> {
         if SESSION {
             self.read_argument(mark, &mut slot, meaning)?;
             if answer == Answer::Queued && has_queued_effect(&slot) {
-                if self.link.effects_sent >= MOST_EFFECTS {
+                if self.link.effects_sent == MOST_EFFECTS {
                     return Err(SendError::Capacity(Capacity::Transaction));
                 }
                 self.link.effects_sent += 1;

@@ -69,12 +69,6 @@ impl<'a> TransmitPath<'a> {
         }
     }
 
-    /// Whether something may go out now. Bytes of commands that were taken back count as long as they are there.
-    #[inline]
-    pub(super) fn has_open(&self) -> bool {
-        self.waiting() > 0 && self.gate != Some(0)
-    }
-
     #[inline]
     pub(super) fn transmitted(&mut self, count: usize) {
         let count = count.min(self.open().len());
