@@ -20,7 +20,7 @@ use super::in_flight::{Flags, Slot};
 use super::transitions::{Effect, Mode, row};
 use super::verb::{Verb, is};
 use super::{Changes, Config};
-use crate::parts::{MODES, RESP3, SESSION};
+use crate::parts::{RESP3, SESSION};
 use crate::reply::parse_magnitude;
 use crate::resp::{Frame, Protocol};
 use crate::storage::Text;
@@ -88,7 +88,7 @@ impl State {
         if SESSION && slot.is(Flags::ENDS) && !matches!(slot.verb, Verb::Multi) {
             self.end_one_shots(slot);
         }
-        if MODES && !matches!(slot.verb, Verb::Ordinary) && !self.queues(slot.verb) {
+        if SESSION && !matches!(slot.verb, Verb::Ordinary) && !self.queues(slot.verb) {
             self.apply(slot, fresh);
         }
     }

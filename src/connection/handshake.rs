@@ -13,7 +13,7 @@ use super::{Changes, Connection, End, Phase, SubscriptionKind};
 use crate::command::{Arguments, Command, Open};
 use crate::log::{debug, info, warn};
 use crate::parts::{DEADLINES, MODES, RESP3, SESSION, SETTINGS, SUBSCRIPTIONS};
-use crate::resp::{ArgumentWriter, ErrorCode, ErrorReply, Frame, Kind, Parser, Protocol};
+use crate::resp::{ArgumentWriter, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
 
@@ -316,7 +316,7 @@ impl<P: Parser> Connection<'_, P> {
     /// Whether a SUBSCRIBE was refused for its names, and not for a reason that passes: then all of them wait for the next
     /// stream.
     fn is_about_the_names(&self, error: ErrorReply<'_>) -> bool {
-        !matches!(error.code(), ErrorCode::Busy | ErrorCode::Loading)
+        !matches!(error.code_word(), Some(b"BUSY" | b"LOADING"))
     }
 
     /// Whether the server does not know HELLO, RESP3, or lets this user not say HELLO, and RESP2 will do.

@@ -56,7 +56,7 @@ pub use transaction::{Transaction, TransactionTickets};
 pub use transitions::{Mode, SubscriptionKind};
 
 use crate::log::{Streams, debug};
-use crate::parts::{DEADLINES, FAST, MODES, SETTINGS, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, FAST, MODES, SESSION, SETTINGS, SUBSCRIPTIONS};
 use crate::resp::{Parser, Protocol, Scanner};
 use crate::storage::Buffer;
 use crate::time::Instant;
@@ -487,7 +487,7 @@ impl<'a, P: Parser> Connection<'a, P> {
 
     /// What the server will keep when it has worked through everything sent so far.
     fn expected(&self) -> State {
-        if !self.link.expected_is_stale {
+        if SESSION && !self.link.expected_is_stale {
             return self.link.expected;
         }
         let mut known = self.known;
@@ -496,11 +496,11 @@ impl<'a, P: Parser> Connection<'a, P> {
             // other commands are answered with errors.
             known.protocol = self.config.protocol;
         }
-        known.after(self.in_flight.iter(), self.fresh())
+        if SESSION { known.after(self.in_flight.iter(), self.fresh()) } else { known }
     }
 
     fn refresh_expected(&mut self) {
-        if MODES && self.link.expected_is_stale {
+        if SESSION && self.link.expected_is_stale {
             self.link.expected = self.expected();
             self.link.expected_is_stale = false;
         }

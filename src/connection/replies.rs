@@ -610,7 +610,7 @@ impl<P: Parser> Connection<'_, P> {
     fn fence_reply(&mut self, slot: Slot, reply: Reply) -> Option<Found> {
         let answered = slot.is(Flags::CONFIRMED) || slot.is(Flags::REFUSED);
         let about_ping = |error: ErrorReply<'_>| {
-            error.code() == ErrorCode::NoPerm
+            error.code_word() == Some(b"NOPERM")
                 && contains(error.text(), b"'ping'", <[u8]>::eq_ignore_ascii_case)
         };
         let ticket = self.in_flight.front_ticket();
@@ -765,7 +765,7 @@ fn may_refuse_client_reply(error: ErrorReply<'_>) -> bool {
 
 /// Whether an error says that another node serves a shard channel.
 fn is_redirect(error: ErrorReply<'_>) -> bool {
-    matches!(error.code(), ErrorCode::Moved | ErrorCode::Ask | ErrorCode::CrossSlot | ErrorCode::ClusterDown)
+    matches!(error.code_word(), Some(b"MOVED" | b"ASK" | b"CROSSSLOT" | b"CLUSTERDOWN"))
 }
 
 fn message_kind(name: &[u8]) -> Option<SubscriptionKind> {

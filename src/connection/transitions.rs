@@ -2,7 +2,7 @@
 //! Nothing else in the engine decides this; [`effects`](super::effects) carries it out.
 //!
 //! ADVICE TO WHO CHANGES THIS. A command that changes the connection and can be taken back by RESET is a row in
-//! [`NAMES`](super::verb) and nothing here. A command with an effect of its own is a verb in `verb.rs`, a row in
+//! `verb.rs` and nothing here. A command with an effect of its own is a verb in `verb.rs`, a row in
 //! [`TABLE`], and if the effect is new a variant of [`Effect`] and its line in `State::apply`. The rows stand in the order
 //! of the verbs. `tests/effects.rs` runs the whole product of modes, verbs and outcomes against a model that was written
 //! from the Redis documentation: extend the model first.

@@ -1,6 +1,6 @@
 //! What a command means for the conversation, told from its words.
 //!
-//! A command that changes the connection is one row of [`NAMES`] here; one whose effect is new has a row in
+//! A command that changes the connection is one row of [`NAMES`] or [`MORE_NAMES`] here; one whose effect is new has a row in
 //! [`TABLE`](super::transitions::TABLE) besides.
 
 use super::Changes;
@@ -81,7 +81,7 @@ enum Form {
     /// A credential may be among the arguments.
     Secret,
     /// One is if one of these words is there.
-    SecretWith([&'static str; 3]),
+    SecretWith(&'static [&'static str]),
 }
 
 const fn name(name: &'static str, form: Form) -> Name {
@@ -93,7 +93,7 @@ const fn sub(name: &'static str, subcommand: &'static str, form: Form) -> Name {
 }
 
 /// The names that mean something to the conversation, but for subscriptions.
-const NAMES: [Name; 36] = [
+const NAMES: [Name; 16] = [
     name("PING", Form::Is(Verb::Ping)),
     name("MULTI", Form::Alone(Verb::Multi)),
     name("EXEC", Form::Is(Verb::Exec)),
@@ -111,6 +111,10 @@ const NAMES: [Name; 36] = [
     // Some of its forms are not answered.
     name("REPLCONF", Form::Is(Verb::Replicate)),
     sub("CLIENT", "REPLY", Form::Reply),
+];
+
+/// The names of what sticks to a connection, and of what may hold a credential.
+const MORE_NAMES: [Name; 20] = [
     sub("CLIENT", "SETNAME", Form::Sets(Changes::NAME)),
     sub("CLIENT", "SETINFO", Form::Sets(Changes::LIBRARY)),
     sub("CLIENT", "TRACKING", Form::Switches(Changes::TRACKING, Changes::TRACKING.with(Changes::CACHING))),
@@ -129,16 +133,26 @@ const NAMES: [Name; 36] = [
     sub("ACL", "SETUSER", Form::Secret),
     sub("SENTINEL", "SET", Form::Secret),
     sub("SENTINEL", "CONFIG", Form::Secret),
-    sub("CONFIG", "SET", Form::SecretWith(["requirepass", "masterauth", "tls-key-file-pass"])),
-    name("MIGRATE", Form::SecretWith(["AUTH", "AUTH2", "AUTH2"])),
+    sub("CONFIG", "SET", Form::SecretWith(&["requirepass", "masterauth", "tls-key-file-pass"])),
+    name("MIGRATE", Form::SecretWith(&["AUTH", "AUTH2"])),
 ];
 
-/// The letters that names in [`NAMES`] and those of subscriptions begin with, as bits: most commands begin otherwise.
+/// All names that are built.
+fn names() -> impl Iterator<Item = &'static Name> {
+    NAMES.iter().chain(if SESSION { MORE_NAMES.as_slice() } else { &[] })
+}
+
+/// The letters that all names and those of subscriptions begin with, as bits: most commands begin otherwise.
 const INITIALS: u32 = {
     let mut bits = 1 << (b'S' - b'A') | 1 << (b'U' - b'A') | 1 << (b'P' - b'A');
     let mut at = 0;
     while at < NAMES.len() {
         bits |= 1 << (NAMES[at].name.as_bytes()[0] - b'A');
+        at += 1;
+    }
+    at = 0;
+    while at < MORE_NAMES.len() {
+        bits |= 1 << (MORE_NAMES[at].name.as_bytes()[0] - b'A');
         at += 1;
     }
     bits
@@ -162,7 +176,7 @@ pub(super) fn classify<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]
     if !(3..=12).contains(&name.len()) || initial >= 26 || INITIALS >> initial & 1 == 0 {
         return Meaning::ORDINARY;
     }
-    let found = NAMES.iter().find(|row| {
+    let found = names().find(|row| {
         is(Some(name), row.name) && (row.subcommand.is_empty() || is(words.clone().next(), row.subcommand))
     });
     let Some(row) = found else {
@@ -216,7 +230,7 @@ fn reply_form<'w>(mut words: impl Iterator<Item = &'w [u8]>) -> Verb {
 /// Whether the last word of a command may come in pieces, after it has been classified: it cannot change what the command
 /// means. Of the words, the last is the one that is to come.
 pub(super) fn can_be_open<'w>(name: &[u8], mut words: impl Iterator<Item = &'w [u8]>) -> bool {
-    let container = NAMES.iter().any(|row| !row.subcommand.is_empty() && is(Some(name), row.name));
+    let container = names().any(|row| !row.subcommand.is_empty() && is(Some(name), row.name));
     !name.is_empty() && !is(Some(name), "CLIENT") && (!container || words.nth(1).is_some())
 }
 
