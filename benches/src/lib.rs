@@ -7,5 +7,6 @@
 
 pub mod decode;
 pub mod encode;
+pub mod engine;
 pub mod live;
 pub mod workload;

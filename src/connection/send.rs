@@ -162,7 +162,7 @@ impl<P: Parser> Connection<'_, P> {
         let mut words = Words::of(self.transmit.since(mark));
         let name = words.next().unwrap_or_default();
         let meaning = classify(name, words.clone());
-        let can_be_open = open.is_none() || can_be_open(name, words);
+        let can_be_open = !PIECES || open.is_none() || can_be_open(name, words);
         self.refresh_expected();
         slot.verb = meaning.verb;
         let answer = answer(self.mode(), slot.verb);
@@ -187,7 +187,8 @@ impl<P: Parser> Connection<'_, P> {
         }
         self.check_room(mark, open)?;
         slot.flags = slot.flags.with(Flags::IN_TRANSACTION.when(answer == Answer::Queued));
-        if SESSION {
+        // Most commands have nothing to do with the rest.
+        if SESSION && !(meaning == Meaning::ORDINARY && self.link.one_shots.is_empty()) {
             self.read_argument(mark, &mut slot, meaning)?;
             if answer == Answer::Queued && has_queued_effect(&slot) {
                 if self.link.effects_sent == MOST_EFFECTS {
@@ -213,10 +214,13 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Puts a command into the queue whose bytes have been queued.
+    #[inline]
     pub(super) fn enqueue(&mut self, now: Instant, mut slot: Slot) -> Ticket {
-        if SESSION {
-            let silence = core::mem::take(&mut self.link.silence) != Silence::None;
-            slot.flags = slot.flags.with(Flags::AFTER_SILENCE.when(silence));
+        if SESSION && self.link.silence != Silence::None {
+            self.link.silence = Silence::None;
+            slot.mark(Flags::AFTER_SILENCE);
+        }
+        if SESSION && !(slot.verb == Verb::Ordinary && slot.is_plain()) {
             self.note_sent(&mut slot);
         }
         if DEADLINES {
@@ -225,8 +229,6 @@ impl<P: Parser> Connection<'_, P> {
             }
             self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
         }
-        let fresh = self.fresh();
-        self.link.expected.expect(&slot, fresh);
         self.in_flight.push(slot)
     }
 
@@ -352,6 +354,8 @@ impl<P: Parser> Connection<'_, P> {
 
     /// What a command does to the connection as soon as it is sent.
     fn note_sent(&mut self, slot: &mut Slot) {
+        let fresh = self.fresh();
+        self.link.expected.expect(slot, fresh);
         // MULTI ends nothing unless it is refused.
         let ends = if slot.verb == Verb::Multi { Changes::NONE } else { slot.ends() };
         self.link.one_shots = self.link.one_shots.without(ends) | one_shot(slot);

@@ -49,7 +49,7 @@ pub(super) struct Meaning {
 }
 
 impl Meaning {
-    const ORDINARY: Self = Meaning::of(Verb::Ordinary);
+    pub(super) const ORDINARY: Self = Meaning::of(Verb::Ordinary);
 
     const fn of(verb: Verb) -> Self {
         Meaning { verb, changes: Changes::NONE, secret: false }

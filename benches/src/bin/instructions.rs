@@ -12,6 +12,7 @@ use std::process::{Command, ExitCode};
 use redwire::resp::{Limits, NomParser, Parser, Scanner};
 use redwire_benches::decode::{frames, frames_in_pieces, read, read_data, read_vector};
 use redwire_benches::encode::{Sink, redwire_commands};
+use redwire_benches::engine::{give_up, round_trips};
 use redwire_benches::workload::Workload;
 
 const REPLIES: usize = 20_000;
@@ -83,7 +84,31 @@ const WORKS: &[Work] = &[
         let mut sink = Sink::new(REPLIES);
         (0..n).for_each(|_| redwire_commands(&mut sink, REPLIES));
     }),
+    work("a GET through the connection, one at a time", "command", REPLIES, |n| round_trips(n * REPLIES))
+        .at_most(1700.0),
+    work("sending and giving up one of 2,500 commands, oldest first", "command", FEW, |n| {
+        give_up_all(n, FEW, |i| i)
+    }),
+    work("sending and giving up one of 40,000 commands, oldest first", "command", MANY, |n| {
+        give_up_all(n, MANY, |i| i)
+    })
+    .at_most(1500.0),
+    work("sending and giving up one of 40,000 commands, youngest first", "command", MANY, |n| {
+        give_up_all(n, MANY, |i| MANY - 1 - i);
+    })
+    .at_most(1500.0),
+    work("sending and giving up one of 40,000 commands, here and there", "command", MANY, |n| {
+        give_up_all(n, MANY, |i| i * 7 % MANY);
+    })
+    .at_most(1500.0),
 ];
+
+const FEW: usize = 2_500;
+const MANY: usize = 40_000;
+
+fn give_up_all(times: usize, count: usize, order: fn(usize) -> usize) {
+    (0..times).for_each(|_| give_up(count, order));
+}
 
 fn scanner() -> impl Parser {
     Scanner::growing(Limits::default())
