@@ -6,7 +6,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`connection`] | the state machine of one link: handshake, pipeline, transactions, subscriptions, scripts, timers |
+//! | [`connection`] | the state machine of one link: handshake, pipeline, transactions, subscriptions, timers |
 //! | [`command`] | commands as values, and as methods of everything that runs commands |
 //! | [`parts`] | what is built in |
 //! | [`reply`] | replies as Rust types |

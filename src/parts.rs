@@ -6,7 +6,7 @@
 pub const SUBSCRIPTIONS: bool = cfg!(feature = "subscriptions");
 
 /// Commands that change what the connection is: MULTI, WATCH, AUTH, SELECT, MONITOR, CLIENT REPLY, RESET, QUIT; and to
-/// know which scripts the server has.
+/// know what they change.
 pub const SESSION: bool = cfg!(feature = "session");
 
 /// Timeouts of the handshake and of commands, and the health check. Without it those of the configuration are not looked

@@ -142,7 +142,7 @@ impl<'a> Config<'a> {
         self
     }
 
-    /// Gives the connection up when, behind a PING or behind a command that is late, nothing at all comes for so long:
+    /// Gives the connection up when, after a PING or after a command that is late, nothing at all comes for so long:
     /// 5 seconds by default.
     #[must_use]
     pub fn health_check_timeout(mut self, timeout: Duration) -> Self {

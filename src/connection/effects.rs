@@ -181,7 +181,7 @@ const HELLO_3: u32 = 1 << 17;
 const CLEARS_NAME: u32 = 1 << 18;
 
 impl Greeting {
-    /// Reads the words behind HELLO. What is not understood is left to the server to refuse.
+    /// Reads the words after HELLO. What is not understood is left to the server to refuse.
     pub(super) fn read<'w>(mut words: impl Iterator<Item = &'w [u8]>, config: &Config<'_>) -> Self {
         let protocol = match words.next() {
             Some(b"2") => Some(Protocol::Resp2),

@@ -15,7 +15,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The ticket of a command that the server does not answer, behind CLIENT REPLY OFF or SKIP.
+    /// The ticket of a command that the server does not answer, after CLIENT REPLY OFF or SKIP.
     pub(super) const UNANSWERED: Ticket = Ticket { generation: u32::MAX, sequence: u32::MAX };
 
     /// Whether there will be an event for it: false for commands that CLIENT REPLY keeps from being answered.
@@ -97,7 +97,7 @@ pub enum Event<'a> {
     Closed {
         /// Why.
         reason: CloseReason<'a>,
-        /// The mode it was in: behind a lost transaction or WATCH, start over from reading.
+        /// The mode it was in: after a lost transaction or WATCH, start over from reading.
         mode: Mode,
         /// Keys were being watched.
         watching: bool,
@@ -299,7 +299,7 @@ pub enum FailureReason {
 pub enum CloseReason<'a> {
     /// The stream ended or broke ([`handle_eof`](super::Connection::handle_eof)).
     Disconnected,
-    /// The stream ended behind QUIT.
+    /// The stream ended after QUIT.
     Quit,
     /// The user ended it ([`close`](super::Connection::close)).
     Closed,

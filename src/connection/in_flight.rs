@@ -191,7 +191,7 @@ impl<'a> InFlight<'a> {
             return Err(Full);
         }
         self.slots.reserve(capacity + 1)?;
-        // The part that had wrapped around goes behind the old end, where it continues the ring.
+        // The part that had wrapped around goes after the old end, where it continues the ring.
         let slots = self.slots.as_mut_slice();
         move_within(slots, 0..self.head, capacity);
         Ok(())

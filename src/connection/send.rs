@@ -140,7 +140,7 @@ impl<P: Parser> Connection<'_, P> {
         timeout.map_or(NEVER, |timeout| now + timeout + more)
     }
 
-    /// Decides about the command that was appended behind the mark, as `slot`.
+    /// Decides about the command that was appended after the mark, as `slot`.
     fn admit(
         &mut self,
         now: Instant,
@@ -253,7 +253,7 @@ impl<P: Parser> Connection<'_, P> {
         Ok(())
     }
 
-    /// Whether there is room for what was appended behind the mark, and for what has to fit besides.
+    /// Whether there is room for what was appended after the mark, and for what has to fit besides.
     fn check_room(&self, mark: Mark, open: Option<usize>) -> Result<(), SendError> {
         let length = self.transmit.since(mark).len();
         let available = self.transmit.room_before_the_wrap(self.in_flight.front());
@@ -305,7 +305,7 @@ impl<P: Parser> Connection<'_, P> {
         Ok(())
     }
 
-    /// Keeps what the subscription that was appended behind the mark, with `length` bytes, names, and counts its
+    /// Keeps what the subscription that was appended after the mark, with `length` bytes, names, and counts its
     /// confirmations. False if it is a SUBSCRIBE that names nothing.
     fn note_names(&mut self, mark: Mark, length: usize, slot: &mut Slot) -> Result<bool, SendError> {
         let bytes = self.transmit.since(mark);

@@ -102,7 +102,7 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// As those of [`send`](Self::send) for MULTI; nothing has changed.
     pub fn transaction(&mut self, now: Instant) -> Result<Transaction<'_, 'a, P>, SendError> {
         if FAST && self.transmit.has_taken_back() {
-            // Later it would move what the mark stands behind.
+            // Later it would move what the mark stands after.
             self.transmit.drop_taken_back(&mut self.in_flight);
         }
         let Link { silence, one_shots, .. } = self.link;

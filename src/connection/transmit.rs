@@ -20,7 +20,7 @@ pub(super) struct TransmitPath<'a> {
     gate: Option<usize>,
     /// Bytes of the handshake that stand before the commands.
     greeting: usize,
-    /// The position behind the last command, and that of the next byte to go out.
+    /// The position after the last command, and that of the next byte to go out.
     queued: u32,
     handed_out: u32,
     /// Bytes of commands that were taken back and still stand in the buffer.
@@ -114,7 +114,7 @@ impl<'a> TransmitPath<'a> {
         Mark { length: self.buffer.len(), queued: self.queued }
     }
 
-    /// Drops what was appended behind the mark, of which nothing was handed out.
+    /// Drops what was appended after the mark, of which nothing was handed out.
     pub(super) fn back_to(&mut self, mark: Mark) {
         self.buffer.truncate(mark.length);
         self.queued = mark.queued;
@@ -136,19 +136,19 @@ impl<'a> TransmitPath<'a> {
         Encoder::new(&mut self.buffer).arguments(write)
     }
 
-    /// What was appended behind the mark.
+    /// What was appended after the mark.
     pub(super) fn since(&self, mark: Mark) -> &[u8] {
         self.buffer.part(mark.length, self.buffer.len())
     }
 
-    /// Gives a position to what was appended behind the mark. Says how many bytes it is.
+    /// Gives a position to what was appended after the mark. Says how many bytes it is.
     pub(super) fn queue(&mut self, mark: Mark) -> u32 {
         let length = (self.buffer.len() - mark.length) as u32;
         self.queued = self.queued.wrapping_add(length);
         length
     }
 
-    /// Nothing behind what is there now goes out before the gate is opened.
+    /// Nothing after what is there now goes out before the gate is opened.
     pub(super) fn close_gate(&mut self) {
         self.gate = Some(self.buffer.len());
     }
@@ -166,7 +166,7 @@ impl<'a> TransmitPath<'a> {
         self.gate == Some(0)
     }
 
-    /// Puts what was appended behind the mark in front of the commands that wait, and lets it through the gate.
+    /// Puts what was appended after the mark in front of the commands that wait, and lets it through the gate.
     pub(super) fn greet(&mut self, mark: Mark) {
         let gate = self.gate.unwrap_or(0);
         let length = self.buffer.len() - mark.length;
