@@ -6,7 +6,7 @@ use redwire::command::{Arguments, Command, Executor, ExecutorAs, Fixed, Gives, O
 use redwire::reply::FromReply;
 
 use crate::link::{Link, Target};
-use crate::{ClientConfig, Error, ErrorKind, Pipeline, PubSub, Transaction};
+use crate::{ClientConfig, Error, Pipeline, PubSub, Transaction};
 
 /// A client of one server, to be used by any number of threads at once: share it by reference or in an `Arc`.
 ///
@@ -69,14 +69,7 @@ impl Client {
         C::Reply: Gives<R>,
         R: for<'a> FromReply<'a>,
     {
-        self.with_link(|link| {
-            let reply = link.run(&command)?;
-            if !link.is_as_configured() {
-                link.close();
-                return Err(link.error(ErrorKind::OwnConnection).about(&command).executed(true));
-            }
-            Ok(reply)
-        })
+        self.with_link(|link| link.run(&command))
     }
 
     /// A pipeline: commands that are sent together, and whose replies are read together.

@@ -339,11 +339,6 @@ impl Link {
         self.catch_up().is_ok() && self.engine.is_clean()
     }
 
-    /// Whether it still is what the configuration says: no SELECT or RESET has changed it.
-    pub(crate) fn is_as_configured(&self) -> bool {
-        self.engine.is_ready() && self.engine.database() == self.target.config.database
-    }
-
     /// Whether it makes sense to keep the link for other commands: it is fresh, or will be when replies that nobody waits
     /// for have come.
     pub(crate) fn is_worth_keeping(&self) -> bool {

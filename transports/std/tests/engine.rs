@@ -290,3 +290,20 @@ fn transactions() {
         assert_eq!(log, ["\"OK\"", "queued", "\"OK\"", "closed Quit"]);
     }
 }
+
+#[test]
+fn pushes_between_replies_do_no_harm() {
+    let server = Server::start();
+    let mut peer = Peer::connect(&server, Protocol::Resp3);
+    peer.send("CLIENT TRACKING ON BCAST");
+    for number in 0..100 {
+        // Each brings an `invalidate`, before or after its reply.
+        peer.send(&format!("SET k {number}")).send("GET k");
+    }
+    let log = peer.pump();
+    let (pushes, replies): (Vec<_>, Vec<_>) = log.iter().partition(|line| line.starts_with("Push"));
+    assert!(!pushes.is_empty(), "{log:?}");
+    let expected = (0..100).flat_map(|number| ["\"OK\"".to_string(), format!("\"{number}\"")]);
+    assert!(replies.into_iter().skip(1).cloned().eq(expected), "{log:?}");
+    assert!(!peer.engine.is_clean());
+}

@@ -221,7 +221,7 @@ fn a_peer_that_does_not_buffer_is_no_deadlock() {
                         let client = received.starts_with(b"*4\r\n$6\r\nCLIENT");
                         received.drain(..length);
                         let reply: &[u8] = match (hello, client) {
-                            (true, _) => b"%0\r\n",
+                            (true, _) => b"%1\r\n+proto\r\n:3\r\n",
                             (_, true) => b"+OK\r\n",
                             _ => &reply,
                         };

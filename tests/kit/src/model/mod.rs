@@ -760,8 +760,8 @@ impl Model {
     ) -> Verdict {
         match name {
             Some(name) if kind == Kind::Shard && !subscribed => {
-                names.remove(name);
-                Verdict::Ended
+                // That nobody was subscribed to says nothing.
+                if names.remove(name) { Verdict::Ended } else { Verdict::Swallowed }
             }
             _ => Verdict::Unspecified("a confirmation that nobody has asked for"),
         }
