@@ -280,3 +280,28 @@ pub fn refusal_is_fair(setup: &Setup, changed: bool, step: &str) -> bool {
         _ => false,
     }
 }
+
+/// What CLIENT TRACKINGINFO says, beside what the engine knows.
+pub fn tracking(answer: &str, changes: Changes) -> Result<(), Problem> {
+    let says = |flag: &str| answer.contains(&format!("\"{flag}\""));
+    let pairs =
+        [(says("on"), Changes::TRACKING), (says("caching-yes") || says("caching-no"), Changes::CACHING)];
+    for (there, change) in pairs {
+        if there != changes.contains(change) {
+            return Err(problem(
+                format!("CLIENT TRACKINGINFO and {change:?}"),
+                format!("the engine knows {changes:?}, the server says {answer}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What ACL WHOAMI says, beside what the engine knows. A user may have logged in as the one it was.
+pub fn user(answer: &str, setup: &Setup, changes: Changes) -> Result<(), Problem> {
+    let other = answer.trim_matches('"') != setup.user();
+    if other && !changes.contains(Changes::USER) {
+        return Err(problem("ACL WHOAMI and USER", format!("the server says {answer}")));
+    }
+    Ok(())
+}

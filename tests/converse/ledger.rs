@@ -63,6 +63,9 @@ pub struct Ledger<'t> {
     pub stream: Stream,
     /// Connections that were begun and have ended.
     pub ends: u32,
+    /// What the test itself asks over the conversation, and the answer.
+    pub question: Option<Ticket>,
+    pub answer: Option<String>,
     pub tracing: bool,
 }
 
@@ -96,6 +99,8 @@ impl<'t> Ledger<'t> {
             rules_changed: false,
             stream: Stream::default(),
             ends: 0,
+            question: None,
+            answer: None,
             tracing,
         }
     }
@@ -153,6 +158,11 @@ impl<'t> Ledger<'t> {
     pub fn event(&mut self, event: Event<'_>) -> Result<(), Problem> {
         self.trace(format_args!("   {}", show(&event)));
         match event {
+            Event::Reply { ticket, frame } if self.question == Some(ticket) => {
+                self.answer = Some(format!("{frame:?}"));
+                Ok(())
+            }
+            Event::Failed { ticket, .. } if self.question == Some(ticket) => Ok(()),
             Event::Reply { ticket, frame } => {
                 let sent = self.front(ticket, "Reply")?;
                 self.replied(&sent, frame)

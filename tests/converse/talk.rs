@@ -387,7 +387,39 @@ impl Talk<'_> {
             ..found
         })?;
         self.ledger.unanswered_ran();
+        self.ask()
+    }
+
+    /// What only the connection itself can ask: CLIENT TRACKINGINFO, which does not end CLIENT CACHING, then ACL WHOAMI.
+    fn ask(&mut self) -> Result<(), Problem> {
+        let can_tell = !self.ledger.rules_changed && !self.setup.is_small() && !self.ledger.stream.silenced;
+        if !can_tell || self.engine.mode() != Mode::Ready {
+            return Ok(());
+        }
+        let changes = self.engine.changes();
+        if let Some(answer) = self.question(&["CLIENT", "TRACKINGINFO"])? {
+            check::tracking(&answer, changes)?;
+        }
+        if let Some(answer) = self.question(&["ACL", "WHOAMI"])? {
+            check::user(&answer, self.setup, changes)?;
+        }
         Ok(())
+    }
+
+    /// The answer to a command that is none of the conversation's, if there is one.
+    fn question(&mut self, words: &[&str]) -> Result<Option<String>, Problem> {
+        let Ok(ticket) = self.engine.send(self.now, words) else { return Ok(None) };
+        self.ledger.question = Some(ticket);
+        for _ in 0..1000 {
+            self.write(usize::MAX)?;
+            self.control.settle();
+            self.read(usize::MAX)?;
+            if self.ledger.answer.is_some() || self.engine.is_idle() {
+                break;
+            }
+        }
+        self.ledger.question = None;
+        Ok(self.ledger.answer.take().filter(|answer| !answer.starts_with('-')))
     }
 
     fn is_unsubscribed(&self) -> bool {
