@@ -81,7 +81,7 @@ enum Form {
     /// A credential may be among the arguments.
     Secret,
     /// One is if one of these words is there.
-    SecretWith([&'static str; 3]),
+    SecretWith(&'static [&'static str]),
 }
 
 const fn name(name: &'static str, form: Form) -> Name {
@@ -129,9 +129,13 @@ const NAMES: [Name; 36] = [
     sub("ACL", "SETUSER", Form::Secret),
     sub("SENTINEL", "SET", Form::Secret),
     sub("SENTINEL", "CONFIG", Form::Secret),
-    sub("CONFIG", "SET", Form::SecretWith(["requirepass", "masterauth", "tls-key-file-pass"])),
-    name("MIGRATE", Form::SecretWith(["AUTH", "AUTH2", "AUTH2"])),
+    sub("CONFIG", "SET", Form::SecretWith(SECRET_PARAMETERS)),
+    name("MIGRATE", Form::SecretWith(&["AUTH", "AUTH2"])),
 ];
+
+/// The parameters of servers that hold a credential; `primaryauth` is that of Valkey 8.0.
+const SECRET_PARAMETERS: &[&str] =
+    &["requirepass", "masterauth", "primaryauth", "tls-key-file-pass", "tls-client-key-file-pass"];
 
 /// The letters that names in [`NAMES`] and those of subscriptions begin with, as bits: most commands begin otherwise.
 const INITIALS: u32 = {
