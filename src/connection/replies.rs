@@ -323,8 +323,16 @@ impl<P: Parser> Connection<'_, P> {
                     (Unsubscribed::Unasked, Some(slot)) if slot.is_fenced() => {
                         return Some(Found::Ended { start, end });
                     }
-                    (Unsubscribed::Asked, Some(_)) => true,
                     // Of the last name that is to be confirmed it is known which it is.
+                    (Unsubscribed::Pending, Some(slot))
+                        if slot.is_fenced()
+                            && !slot.is(Flags::EVERYTHING)
+                            && slot.argument <= 1
+                            && slot.names != sum =>
+                    {
+                        return Some(Found::Ended { start, end });
+                    }
+                    (Unsubscribed::Asked | Unsubscribed::Pending, Some(_)) => true,
                     (Unsubscribed::Unknown, Some(slot)) if slot.is_fenced() => {
                         if slot.argument == 1 && slot.names != sum {
                             return None;
@@ -358,6 +366,10 @@ impl<P: Parser> Connection<'_, P> {
             // The server has ended it by itself besides.
             return None;
         }
+        if SESSION && slot.is(Flags::AFTER_SILENCE) {
+            self.settle_unanswered();
+        }
+        let slot = self.in_flight.front_mut()?;
         let everything = slot.is(Flags::EVERYTHING);
         slot.argument = slot.argument.saturating_sub(1);
         slot.names = slot.names.wrapping_sub(name);
@@ -446,6 +458,10 @@ impl<P: Parser> Connection<'_, P> {
         let right = match row.shape {
             Shape::Any => true,
             Shape::Ok => self.text_of(reply) == Some(b"OK"),
+            Shape::OkOrCount => {
+                self.text_of(reply) == Some(b"OK")
+                    || self.receive.whole(reply).is_some_and(|frame| frame.kind() == Kind::Integer)
+            }
             Shape::Reset => self.text_of(reply) == Some(b"RESET") && self.transmit.is_drained(),
             Shape::Greeting => self.takes_greeting(slot, reply),
             Shape::Results => self.takes_results(reply),
@@ -520,7 +536,8 @@ impl<P: Parser> Connection<'_, P> {
             // What was not to be answered will be.
             return self.out_of_step();
         }
-        if MODES {
+        if MODES && !matches!(slot.verb, Verb::Ordinary | Verb::Ping) {
+            // To derive it anew costs as much as there is in flight; an ordinary command has no part in it.
             self.link.expected_is_stale = true;
         }
         let in_transaction = SESSION && self.known.mode == Mode::Transaction;
@@ -666,8 +683,7 @@ impl<P: Parser> Connection<'_, P> {
     #[cold]
     fn in_pieces(&self, slot: &Slot) -> bool {
         slot.listener == Listener::Caller
-            && (slot.is_plain() || slot.verb == Verb::Ping)
-            && !slot.is(Flags::IN_TRANSACTION)
+            && slot.is_text_only()
             && self.link.phase == Phase::Ready
             && self.transmit.was_handed_out(slot)
             && self.is_whole()
