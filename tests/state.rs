@@ -2,7 +2,7 @@
 
 mod support;
 
-use redwire::command::{get, set};
+use redwire::command::{cmd, get, set};
 use redwire::connection::{
     Buffers, Capacity, Changes, Config, Connection, Misuse, Mode, SendError, SendOptions, SubscriptionKind,
     TimeoutReason,
@@ -374,9 +374,8 @@ fn a_silent_peer_is_given_up_whatever_is_in_flight() {
     // A blocking command may take as long as it says.
     let mut pair = Pair::new(config(), Server::default().answer("BLPOP k 30", b""));
     pair.connect();
-    let blocking = redwire::command::cmd("BLPOP")
-        .arg(("k", 30))
-        .patient(redwire::command::Patience::blocking(Duration::from_secs(30)));
+    let blocking =
+        cmd("BLPOP").arg(("k", 30)).patient(redwire::command::Patience::blocking(Duration::from_secs(30)));
     pair.send_command(&blocking, SendOptions::default()).unwrap();
     pair.run();
     let due = pair.now + interval + timeout + Duration::from_secs(30);
@@ -702,5 +701,247 @@ fn commands_are_given_up_in_any_order() {
         assert_eq!(pair.take(), ["#0 null", "#1001 null"]);
         assert!(pair.server.values.is_empty());
         assert!(pair.client.is_clean());
+    }
+}
+
+#[test]
+fn himport_discardall_says_how_many() {
+    let mut pair = pair(Protocol::Resp3);
+    pair.server.answers.insert("HIMPORT PREPARE u name".into(), b"+OK\r\n".to_vec());
+    pair.server.answers.insert("HIMPORT DISCARDALL".into(), b":1\r\n".to_vec());
+    pair.send("HIMPORT PREPARE u name");
+    pair.send("HIMPORT DISCARDALL");
+    assert_eq!(pair.take(), ["#0 +\"OK\"", "#1 1"]);
+    assert!(pair.client.is_clean());
+}
+
+#[test]
+fn a_shard_channel_that_ends_is_not_confirmed_for_another_command() {
+    let mut pair = pair(Protocol::Resp3);
+    pair.send("SSUBSCRIBE s1 s2");
+    pair.take();
+    let mut a = pushed(Protocol::Resp3, &["sunsubscribe", "s2"], 1);
+    a.extend(pushed(Protocol::Resp3, &["sunsubscribe", "s1"], 0));
+    a.extend(pushed(Protocol::Resp3, &["sunsubscribe", "s1"], 0));
+    pair.server.answers.insert("SUNSUBSCRIBE s1".into(), a);
+    pair.server.answers.insert("SUNSUBSCRIBE s2".into(), pushed(Protocol::Resp3, &["sunsubscribe", "s2"], 0));
+    pair.server.subscriptions[2].clear();
+    pair.send("SUNSUBSCRIBE s1");
+    pair.send("SUNSUBSCRIBE s2");
+    pair.send("PING");
+    assert_eq!(
+        pair.take(),
+        ["over Shard s2: ended", "#1 -Shard s1 0 last", "#2 -Shard s2 0 last", "#3 +\"PONG\""]
+    );
+}
+
+#[test]
+fn a_shard_channel_that_ends_and_is_asked_for_again_is_no_confirmation() {
+    let mut pair = pair(Protocol::Resp3);
+    pair.send("SSUBSCRIBE s1 s2");
+    pair.take();
+    let mut a = pushed(Protocol::Resp3, &["sunsubscribe", "s2"], 1);
+    a.extend(pushed(Protocol::Resp3, &["sunsubscribe", "s1"], 0));
+    pair.server.answers.insert("SUNSUBSCRIBE s1".into(), a);
+    pair.server.subscriptions[2].clear();
+    pair.send("SUNSUBSCRIBE s1");
+    pair.send("SSUBSCRIBE s2");
+    assert_eq!(pair.take(), ["over Shard s2: ended", "#1 -Shard s1 0 last", "#2 +Shard s2 1 last"]);
+}
+
+#[test]
+fn what_was_not_answered_is_settled_by_a_confirmation() {
+    let mut pair = pair(Protocol::Resp3);
+    for line in
+        ["CLIENT REPLY SKIP", "CLIENT TRACKING ON", "SUBSCRIBE a", "CLIENT TRACKING OFF", "UNSUBSCRIBE a"]
+    {
+        pair.server.answers.insert("CLIENT TRACKING OFF".into(), b"+OK\r\n".to_vec());
+        pair.send(line);
+    }
+    let events = pair.take();
+    assert_eq!(pair.client.changes(), Changes::NONE, "{events:?}");
+}
+
+#[test]
+fn what_was_not_answered_goes_with_reset() {
+    let mut pair = pair(Protocol::Resp3);
+    for line in ["CLIENT REPLY SKIP", "CLIENT TRACKING ON", "SUBSCRIBE a", "UNSUBSCRIBE a", "RESET"] {
+        pair.send(line);
+    }
+    let events = pair.take();
+    assert_eq!(pair.client.changes(), Changes::NONE, "{events:?}");
+    assert!(pair.client.is_clean());
+}
+
+#[test]
+fn a_streamed_ping_ends_asking() {
+    let mut pair = pair(Protocol::Resp3);
+    pair.server.answers.insert("ASKING".into(), b"+OK\r\n".to_vec());
+    pair.server.answers.insert("PING hello".into(), b"$5\r\nhello\r\n".to_vec());
+    pair.send("ASKING");
+    pair.send_command(&["PING", "hello"], SendOptions::default().streamed()).unwrap();
+    let events = pair.take();
+    assert_eq!(pair.client.changes(), Changes::NONE, "{events:?}");
+}
+
+#[test]
+fn what_may_have_been_refused_is_not_clean() {
+    let mut pair = pair(Protocol::Resp3);
+    pair.send("CLIENT REPLY SKIP");
+    pair.send("SET a 1");
+    pair.take();
+    let clean = pair.client.is_clean();
+    pair.server.answers.insert("GET b".into(), b"-ERR no\r\n".to_vec());
+    pair.send("GET b");
+    let events = pair.take();
+    assert!(!clean || events == ["#2 -\"ERR no\""], "clean {clean} {events:?}");
+}
+
+#[test]
+fn the_health_check_is_not_the_command_that_asking_is_for() {
+    let config = Config::default().no_library().health_check(Duration::from_secs(1));
+    let mut pair = Pair::new(config, Server::default());
+    pair.connect();
+    pair.server.answers.insert("ASKING".into(), b"+OK\r\n".to_vec());
+    pair.send("ASKING");
+    pair.take();
+    pair.pass(Duration::from_secs(1));
+    pair.take();
+    assert!(
+        !pair.server.seen.iter().any(|l| l == "PING"),
+        "{:?} {:?}",
+        pair.server.seen,
+        pair.client.changes()
+    );
+}
+
+#[test]
+fn a_silent_peer_in_the_handshake_is_noticed() {
+    let config = Config::default().no_library().health_check(Duration::from_secs(1));
+    let mut client = Connection::new(config, Buffers::growing());
+    client.connected(Instant::from_millis(1)).unwrap();
+    let n = client.poll_transmit().unwrap().len();
+    client.transmitted(n);
+    assert!(client.poll_timeout().is_some());
+}
+
+#[test]
+fn a_late_command_behind_one_that_blocks_does_not_end_the_connection() {
+    let config = Config::default().no_library().command_timeout(Duration::from_secs(1));
+    let mut pair = Pair::new(config, Server::default());
+    pair.connect();
+    pair.server.stalled = true;
+    let t = pair.send_command(&cmd("BLPOP").arg("k").arg(0), SendOptions::default().no_timeout()).unwrap();
+    pair.send("GET a");
+    pair.run();
+    pair.pass(Duration::from_secs(1));
+    pair.run();
+    pair.pass(Duration::from_secs(6));
+    let events = pair.take();
+    assert_eq!(events, ["#1 TimedOut, maybe executed"], "{t}");
+}
+
+#[test]
+fn what_was_taken_back_does_not_end_the_connection() {
+    let config = Config::default().no_library();
+    let mut pair = Pair::new(config, Server::default());
+    pair.connect();
+    pair.send_command(&["GET", "a"], SendOptions::default().timeout(Duration::from_secs(1))).unwrap();
+    pair.pass(Duration::from_secs(2));
+    pair.collect();
+    assert_eq!(pair.client.in_flight(), 0);
+    assert!(pair.client.is_clean());
+    pair.pass(Duration::from_secs(60));
+    assert_eq!(pair.take(), ["#0 TimedOut, not executed"]);
+}
+
+#[test]
+fn a_timeout_of_its_own_holds_against_the_health_check() {
+    let config = Config::default()
+        .no_library()
+        .health_check(Duration::from_secs(1))
+        .health_check_timeout(Duration::from_secs(1));
+    let mut pair = Pair::new(config, Server::default());
+    pair.connect();
+    pair.server.stalled = true;
+    pair.send_command(&["GET", "a"], SendOptions::default().timeout(Duration::from_secs(60))).unwrap();
+    pair.run();
+    pair.pass(Duration::from_secs(3));
+    assert_eq!(pair.take(), [""; 0]);
+}
+
+#[test]
+fn what_does_not_fit_is_no_ok_in_the_handshake() {
+    for line in ["AUTH secret12", "SELECT 2"] {
+        let mut receive = [0; 128];
+        let buffers = Buffers { receive: Buffer::borrowed(&mut receive), ..Buffers::growing() };
+        let config =
+            Config::default().protocol(Protocol::Resp2).no_library().password("secret12").database(2);
+        let big = format!("$500\r\n{}\r\n", "x".repeat(500));
+        let mut pair =
+            Pair::over(Connection::new(config, buffers), Server::default().answer(line, big.as_bytes()));
+        pair.server.password = Some("secret12");
+        pair.client.connected(pair.now).unwrap();
+        let events = pair.take();
+        assert!(events[0].starts_with("closed"), "{line} {events:?}");
+    }
+}
+
+#[test]
+fn there_is_room_to_restore_a_name_that_is_to_be_taken_out() {
+    let mut transmit = [0; 400];
+    let buffers = Buffers { transmit: Buffer::borrowed(&mut transmit), ..Buffers::growing() };
+    let config = Config::default().protocol(Protocol::Resp2).no_library();
+    let mut pair = Pair::over(Connection::new(config, buffers), Server::default());
+    pair.connect();
+    let name = "n".repeat(150);
+    pair.send(&format!("SUBSCRIBE {name}"));
+    pair.take();
+    pair.cut();
+    pair.send(&format!("UNSUBSCRIBE {name}"));
+    while pair.try_send("GET a").is_ok() {}
+    pair.client.connected(pair.now).unwrap();
+    let events = pair.take();
+    assert!(!events.iter().any(|e| e.contains("Capacity")), "{events:?}");
+}
+
+#[test]
+fn the_last_name_of_hello_counts() {
+    let config = Config::default().no_library().client_name("me");
+    let mut pair = Pair::new(config, Server::default());
+    pair.connect();
+    pair.server
+        .answers
+        .insert("HELLO 3 SETNAME me SETNAME other".into(), b"%1\r\n$5\r\nproto\r\n:3\r\n".to_vec());
+    pair.send("HELLO 3 SETNAME me SETNAME other");
+    pair.take();
+    assert_eq!(pair.client.changes(), Changes::NAME);
+}
+
+#[test]
+fn a_credential_with_quotes_is_withheld() {
+    let mut pair = pair(Protocol::Resp3);
+    pair.server.answers.insert(
+        "ACL SETUSER u <sec'ret'x".into(),
+        b"-ERR Error in ACL SETUSER modifier '<sec'ret'x': The password isn't known\r\n".to_vec(),
+    );
+    pair.send("ACL SETUSER u <sec'ret'x");
+    let events = pair.take();
+    assert!(!events.concat().contains("ret"), "{events:?}");
+}
+
+#[test]
+fn parameters_that_hold_credentials_are_known() {
+    for line in ["CONFIG SET primaryauth hunter2", "CONFIG SET tls-client-key-file-pass hunter2"] {
+        let mut pair = pair(Protocol::Resp3);
+        let key = line.split(' ').nth(2).unwrap();
+        pair.server.answers.insert(
+            line.into(),
+            format!("-ERR unknown command 'CONFIG', with args beginning with: 'SET' '{key}' 'hunter2' \r\n")
+                .into_bytes(),
+        );
+        pair.send(line);
+        let events = pair.take();
+        assert!(!events.concat().contains("hunter2"), "{events:?}");
     }
 }

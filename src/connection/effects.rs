@@ -197,7 +197,10 @@ impl Greeting {
             } else if is(Some(word), "SETNAME") {
                 match is_configured_name(words.next().unwrap_or_default(), config) {
                     true => greeting.clears = Changes::NAME,
-                    false => greeting.sets = greeting.sets.with(Changes::NAME),
+                    false => {
+                        greeting.sets = greeting.sets.with(Changes::NAME);
+                        greeting.clears = Changes::NONE;
+                    }
                 }
             }
         }

@@ -260,8 +260,11 @@ impl<P: Parser> Connection<'_, P> {
         }
         // Those after HELLO are answered with OK, or not by this server.
         let frame = self.receive.whole(reply);
-        let other =
-            frame.is_some_and(|frame| (!SETTINGS || frame.error().is_none()) && frame.text() != Some(b"OK"));
+        let other = match frame {
+            Some(frame) => (!SETTINGS || frame.error().is_none()) && frame.text() != Some(b"OK"),
+            // What a status is that does not fit is not known.
+            None => !matches!(reply, Reply::Skipped(Header { first: b'+' | b'-', .. })),
+        };
         if step != Step::Hello && other {
             self.end(End::OutOfStep);
             return None;
@@ -355,10 +358,11 @@ impl<P: Parser> Connection<'_, P> {
         let names = length(&self.config.client_name);
         let hello = 48 + length(&self.config.username) + length(&self.config.password) + names;
         let settings = 96 + names + library;
-        let subscribe = match self.subscriptions.total() {
-            0 => 0,
+        // A name that a command is to take out which waits is restored before that.
+        let subscribe = match self.subscriptions.is_empty() {
+            true => 0,
             _ if !SUBSCRIPTIONS => 0,
-            _ => 32 + ENTRY_OVERHEAD + self.subscriptions.longest_name(),
+            false => 32 + ENTRY_OVERHEAD + self.subscriptions.longest_name(),
         };
         hello.max(settings).max(subscribe)
     }

@@ -138,6 +138,11 @@ impl Slot {
         !MODES || matches!(self.verb, Verb::Ordinary) && !self.flags.any(NOTABLE)
     }
 
+    /// Whether a text that answers it is nothing but that.
+    pub(super) const fn is_text_only(&self) -> bool {
+        matches!(self.verb, Verb::Ordinary | Verb::Ping) && !self.flags.any(NOTABLE)
+    }
+
     /// Whether it is a SUNSUBSCRIBE, which has a PING of the engine after it. See
     /// [`fence`](super::Connection::fence_reply).
     pub(super) const fn is_fenced(&self) -> bool {

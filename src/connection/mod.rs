@@ -451,12 +451,13 @@ impl<'a, P: Parser> Connection<'a, P> {
         self.transmit.waiting()
     }
 
-    /// Whether the connection is as fresh as after its handshake: nothing in flight, nothing received that was not taken,
-    /// and what [`is_fresh`](Self::is_fresh) says. A pool asks this before it hands a connection on.
+    /// Whether the connection is as fresh as after its handshake: nothing in flight, nothing received that was not taken, an
+    /// answer to something behind the last CLIENT REPLY, and what [`is_fresh`](Self::is_fresh) says. A pool asks this before it hands a connection on.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.is_fresh()
             && self.in_flight.is_empty()
+            && self.link.silence == Silence::None
             && self.transmit.waiting() == 0
             && self.receive.is_drained()
             && !self.receive.has_ended()

@@ -54,6 +54,10 @@ impl<P: Parser> Connection<'_, P> {
         let right = match row.shape {
             Shape::Any => true,
             Shape::Ok => self.text_of(reply) == Some(b"OK"),
+            Shape::OkOrCount => {
+                self.text_of(reply) == Some(b"OK")
+                    || self.receive.whole(reply).is_some_and(|frame| frame.kind() == Kind::Integer)
+            }
             Shape::Reset => self.text_of(reply) == Some(b"RESET") && self.transmit.is_drained(),
             Shape::Greeting => self.takes_greeting(slot, reply),
             Shape::Results => self.takes_results(reply),
@@ -100,7 +104,7 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// The first command after those that were not answered is: they have done what they may have done.
-    fn unanswered_done(&mut self) {
+    pub(super) fn unanswered_done(&mut self) {
         let number = self.in_flight.front_ticket().sequence;
         if number.wrapping_sub(self.link.unanswered_before) as i32 >= 0 {
             self.known.changes = self.known.changes | core::mem::take(&mut self.link.unanswered);
@@ -128,7 +132,8 @@ impl<P: Parser> Connection<'_, P> {
             // What was not to be answered will be.
             return self.out_of_step();
         }
-        if MODES {
+        if MODES && !matches!(slot.verb, Verb::Ordinary | Verb::Ping) {
+            // To derive it anew costs as much as there is in flight; an ordinary command has no part in it.
             self.link.expected_is_stale = true;
         }
         let in_transaction = SESSION && self.known.mode == Mode::Transaction;

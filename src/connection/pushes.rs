@@ -71,8 +71,16 @@ impl<P: Parser> Connection<'_, P> {
                     (Unsubscribed::Unasked, Some(slot)) if slot.is_fenced() => {
                         return Some(Found::Ended { start, end });
                     }
-                    (Unsubscribed::Asked, Some(_)) => true,
                     // Of the last name that is to be confirmed it is known which it is.
+                    (Unsubscribed::Pending, Some(slot))
+                        if slot.is_fenced()
+                            && !slot.is(Flags::EVERYTHING)
+                            && slot.argument <= 1
+                            && slot.names != sum =>
+                    {
+                        return Some(Found::Ended { start, end });
+                    }
+                    (Unsubscribed::Asked | Unsubscribed::Pending, Some(_)) => true,
                     (Unsubscribed::Unknown, Some(slot)) if slot.is_fenced() => {
                         if slot.argument == 1 && slot.names != sum {
                             return None;
@@ -106,6 +114,10 @@ impl<P: Parser> Connection<'_, P> {
             // The server has ended it by itself besides.
             return None;
         }
+        if SESSION && slot.is(Flags::AFTER_SILENCE) {
+            self.unanswered_done();
+        }
+        let slot = self.in_flight.front_mut()?;
         let everything = slot.is(Flags::EVERYTHING);
         slot.argument = slot.argument.saturating_sub(1);
         slot.names = slot.names.wrapping_sub(name);

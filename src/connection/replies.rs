@@ -6,7 +6,6 @@ use super::in_flight::{Flags, Listener, Slot};
 use super::outcome::Outcome;
 use super::pushes::{Confirmation, confirmation, message};
 use super::receive::{Header, Incoming, Reply};
-use super::verb::Verb;
 use super::{
     Connection, Event, Failure, Mode, Phase, Subscription, SubscriptionEnd, SubscriptionKind, Ticket,
 };
@@ -298,8 +297,7 @@ impl<P: Parser> Connection<'_, P> {
     #[cold]
     fn in_pieces(&self, slot: &Slot) -> bool {
         slot.listener == Listener::Caller
-            && (slot.is_plain() || slot.verb == Verb::Ping)
-            && !slot.is(Flags::IN_TRANSACTION)
+            && slot.is_text_only()
             && self.link.phase == Phase::Ready
             && self.transmit.was_handed_out(slot)
             && self.is_whole()

@@ -18,9 +18,7 @@ pub(super) fn withhold_quoted(error: &mut [u8], rules: bool) {
         before = quote;
         at += 1;
         if let (true, Some(rest)) = (opens, error.get_mut(at..)) {
-            // Servers cut long ones short.
-            let ends = |&byte: &u8| byte == quote || byte == b'\r';
-            let length = rest.iter().position(ends).unwrap_or(rest.len());
+            let length = quoted_length(rest, quote);
             let quoted = rest.get_mut(..length).unwrap_or_default();
             if !(is_name(quoted) || rules && is_rule(quoted)) {
                 quoted.fill(b'*');
@@ -49,8 +47,37 @@ fn is_rule(quoted: &[u8]) -> bool {
     matches!(quoted.first(), Some(b'+' | b'-' | b'~' | b'%' | b'&' | b'@'))
 }
 
+/// How long what stands in quotes is, from after the opening quote on. Servers do not escape a quote that is a part of it, so
+/// that only one that is followed by the next argument or by the end is taken for the closing one; failing that the last one
+/// that no letter follows. Servers cut long ones short: then it goes to the end.
+fn quoted_length(rest: &[u8], quote: u8) -> usize {
+    let end = text_length(rest);
+    let text = rest.get(..end).unwrap_or(rest);
+    let mut last = None;
+    for at in (0..end).filter(|&at| text.get(at) == Some(&quote)) {
+        let after = text.get(at + 1..).unwrap_or_default();
+        let next = after.strip_prefix(b",").unwrap_or(after);
+        let next = next.strip_prefix(b" ").unwrap_or(next);
+        let is_last = next.is_empty();
+        let another = next.len() < after.len() && next.first() == Some(&quote);
+        let name = last.is_none() && text.get(..at).is_some_and(is_name);
+        if is_last || another || name {
+            return at;
+        }
+        if !after.first().is_some_and(u8::is_ascii_alphanumeric) {
+            last = Some(at);
+        }
+    }
+    last.unwrap_or(end)
+}
+
 fn is_name(quoted: &[u8]) -> bool {
     NAMES.split(|&byte| byte == b' ').any(|name| name.eq_ignore_ascii_case(quoted))
+}
+
+/// How long the rest of a line is without its end.
+fn text_length(rest: &[u8]) -> usize {
+    rest.iter().position(|&byte| byte == b'\r').unwrap_or(rest.len())
 }
 
 #[cfg(test)]
@@ -79,6 +106,26 @@ mod tests {
         assert_eq!(withheld(harmless, true), harmless);
         let harmless = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
         assert_eq!(withheld(harmless, false), harmless);
+    }
+
+    #[test]
+    fn a_quote_inside_of_a_credential_does_not_end_it() {
+        for (error, shown) in [
+            (
+                "-ERR Error in ACL SETUSER modifier '<sec'ret'x': The password isn't known\r\n",
+                "-ERR Error in ACL SETUSER modifier '**********': The password isn't known\r\n",
+            ),
+            (
+                "-ERR unknown command 'AUTH', with args beginning with: 'a'b' 'c' d' \r\n",
+                "-ERR unknown command 'AUTH', with args beginning with: '***' '****' \r\n",
+            ),
+            (
+                "-ERR unknown command 'AUTH', with args: 'it's cut",
+                "-ERR unknown command 'AUTH', with args: '********",
+            ),
+        ] {
+            assert_eq!(withheld(error, true), shown);
+        }
     }
 
     #[test]

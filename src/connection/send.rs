@@ -526,14 +526,14 @@ impl<P: Parser> Connection<'_, P> {
 
 /// How many seconds the server may be silent about a command besides what the health check allows.
 fn allowance(patience: Patience, options: SendOptions) -> u16 {
-    match (options.timeout, patience) {
-        (Some(None), _) | (None, Patience::Forever) => FOREVER,
-        (_, Patience::Usual) | (Some(Some(_)), Patience::Forever) => 0,
-        (_, Patience::Longer(more)) => {
-            let seconds = more.as_secs().saturating_add(u64::from(more.subsec_nanos() > 0));
-            u16::try_from(seconds).unwrap_or(FOREVER)
-        }
-    }
+    let longer = match (options.timeout, patience) {
+        (Some(None), _) | (None, Patience::Forever) => return FOREVER,
+        (Some(Some(timeout)), _) => timeout,
+        (None, Patience::Usual) => return 0,
+        (None, Patience::Longer(more)) => more,
+    };
+    let seconds = longer.as_secs().saturating_add(u64::from(longer.subsec_nanos() > 0));
+    u16::try_from(seconds).unwrap_or(FOREVER)
 }
 
 /// The words of an encoded command.

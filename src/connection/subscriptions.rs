@@ -51,6 +51,8 @@ const DEAD: u8 = 1 << 7;
 pub(super) enum Unsubscribed {
     /// It is what the command asked for.
     Asked,
+    /// A newer command names it; the one that is answered may have asked for it too.
+    Pending,
     /// Nobody has asked for it.
     Unasked,
     /// The name is not in the set.
@@ -75,6 +77,11 @@ impl<'a> Subscriptions<'a> {
 
     pub(super) fn total(&self) -> usize {
         self.counts.iter().sum()
+    }
+
+    /// Whether no name is there at all, not even one that commands in flight take out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.used == 0
     }
 
     /// The names of a kind that belong to the set, if all commands in flight succeed.
@@ -140,11 +147,13 @@ impl<'a> Subscriptions<'a> {
         let Some(entry) = self.entry(at) else { return Unsubscribed::Unknown };
         let pending = entry.flags & (WANTED | UNWANTED) != 0;
         let asked = entry.flags & UNWANTED != 0 && Some(entry.number) == number;
-        // A newer command than the one that is answered may have been sent for it.
-        let known = asked || pending && number.is_some();
-        let pending = if asked { UNWANTED } else { 0 };
-        self.change_at(at, pending | SETTLED, 0, None);
-        if known { Unsubscribed::Asked } else { Unsubscribed::Unasked }
+        let done = if asked { UNWANTED } else { 0 };
+        self.change_at(at, done | SETTLED, 0, None);
+        match number {
+            _ if asked => Unsubscribed::Asked,
+            Some(_) if pending => Unsubscribed::Pending,
+            _ => Unsubscribed::Unasked,
+        }
     }
 
     /// The command with this number was refused as a whole.
@@ -274,10 +283,7 @@ impl<'a> Subscriptions<'a> {
     fn change_at(&mut self, at: usize, clear: u8, set: u8, number: Option<u32>) {
         if let Some(size) = self.set_flags(at, clear, set, number) {
             self.dead += size;
-            // Lent memory is closed up at once; what grows, when half of it is waste, which is paid for by the removals.
-            if !self.memory.grows() || self.dead > self.used / 2 {
-                self.close_up();
-            }
+            self.close_up_when_it_pays();
         }
     }
 
@@ -289,15 +295,20 @@ impl<'a> Subscriptions<'a> {
         set: u8,
         number: Option<u32>,
     ) {
-        let (mut at, mut dead) = (0, 0);
+        let mut at = 0;
         while let Some(entry) = self.entry(at) {
             let (size, changes) = (entry.size(), entry.flags & DEAD == 0 && matches(&entry));
             if changes && self.set_flags(at, clear, set, number).is_some() {
-                dead += size;
+                self.dead += size;
             }
             at += size;
         }
-        if dead > 0 {
+        self.close_up_when_it_pays();
+    }
+
+    /// Lent memory is closed up at once; what grows, when half of it is waste, which is paid for by the removals.
+    fn close_up_when_it_pays(&mut self) {
+        if self.dead > 0 && (!self.memory.grows() || self.dead > self.used / 2) {
             self.close_up();
         }
     }
@@ -482,7 +493,7 @@ mod tests {
         assert_eq!(names(&set), [b"a", b"b"]);
         set.unwant(KIND, b"a", 3);
         want(&mut set, &[b"a"], 4);
-        assert_eq!(set.unsubscribed(KIND, b"a", Some(3)), Unsubscribed::Asked);
+        assert_eq!(set.unsubscribed(KIND, b"a", Some(3)), Unsubscribed::Pending);
         assert_eq!(names(&set), [b"a", b"b"]);
         set.refused(4);
         assert_eq!(names(&set), [b"b"]);

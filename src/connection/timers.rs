@@ -1,6 +1,6 @@
 //! Timeouts and the health check.
 
-use super::in_flight::{FOREVER, Listener, NEVER, Slot};
+use super::in_flight::{FOREVER, Flags, Listener, NEVER, Slot};
 use super::verb::Verb;
 use super::{Connection, End, Mode, Phase, TimeoutReason};
 use crate::log::{debug, warn};
@@ -64,7 +64,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         let command = (self.timers.next_deadline, TimeoutReason::Command);
         let stream = match self.link.phase {
-            Phase::Handshake => (self.handshake.deadline, TimeoutReason::Handshake),
+            Phase::Handshake => self.handshake_timer(),
             Phase::Ready => self.health_timer(),
             Phase::Idle => (NEVER, TimeoutReason::Command),
             Phase::Over => return None,
@@ -73,9 +73,29 @@ impl<P: Parser> Connection<'_, P> {
         (first.0 < NEVER).then_some(first)
     }
 
+    fn handshake_timer(&self) -> (Instant, TimeoutReason) {
+        let silent = match self.config.health_check_interval {
+            Some(interval) => self.timers.last_received + interval + self.config.health_check_timeout,
+            None => NEVER,
+        };
+        match self.handshake.deadline {
+            deadline if deadline <= silent => (deadline, TimeoutReason::Handshake),
+            _ => (silent, TimeoutReason::Unresponsive),
+        }
+    }
+
     fn health_timer(&self) -> (Instant, TimeoutReason) {
         if let Some(since) = self.timers.silent_since {
-            return (since + self.config.health_check_timeout, TimeoutReason::Unresponsive);
+            let patience = self.config.health_check_timeout;
+            // A late command may wait for one that may take long.
+            let end = match self.in_flight.front() {
+                Some(slot) if slot.listener != Listener::Engine => match slot.allowance {
+                    FOREVER => NEVER,
+                    allowance => since + patience + Duration::from_secs(allowance.into()),
+                },
+                _ => since + patience,
+            };
+            return (end, TimeoutReason::Unresponsive);
         }
         match self.config.health_check_interval {
             Some(interval) if self.may_ask() => {
@@ -86,9 +106,11 @@ impl<P: Parser> Connection<'_, P> {
         }
     }
 
-    /// A PING makes sense when no reply is due, and the server would answer it with one.
+    /// A PING makes sense when no reply is due, and the server would answer it with one. It must not be the command for which
+    /// ASKING or CLIENT CACHING holds.
     fn may_ask(&self) -> bool {
         self.in_flight.is_empty()
+            && self.link.one_shots.is_empty()
             && !self.transmit.has_gate()
             && matches!(self.mode(), Mode::Ready | Mode::Subscribed)
     }
@@ -114,7 +136,11 @@ impl<P: Parser> Connection<'_, P> {
             self.expire_commands(now);
         }
         match self.link.phase {
-            Phase::Handshake if is_due(self.handshake.deadline) => self.end(End::HandshakeTimedOut),
+            Phase::Handshake => match self.handshake_timer() {
+                (due, TimeoutReason::Handshake) if is_due(due) => self.end(End::HandshakeTimedOut),
+                (due, _) if is_due(due) => self.end(End::Unresponsive),
+                _ => {}
+            },
             Phase::Ready => match self.health_timer() {
                 (due, TimeoutReason::Unresponsive) if is_due(due) => self.end(End::Unresponsive),
                 (due, TimeoutReason::HealthCheck) if is_due(due) => self.ask(now),
@@ -127,6 +153,7 @@ impl<P: Parser> Connection<'_, P> {
     fn expire_commands(&mut self, now: Instant) {
         let mut next = NEVER;
         let before = self.link.expired;
+        let mut written = false;
         for position in 0..self.in_flight.len() {
             let Some(slot) = self.in_flight.get(position) else { break };
             if slot.listener != Listener::Caller {
@@ -138,6 +165,7 @@ impl<P: Parser> Connection<'_, P> {
             }
             // What has not been written yet is not written any more.
             self.give_up(position, Listener::Overdue);
+            written |= self.in_flight.get(position).is_some_and(|slot| !slot.is(Flags::TAKEN_BACK));
         }
         self.in_flight.drop_taken_back();
         let expired = self.link.expired - before;
@@ -146,7 +174,7 @@ impl<P: Parser> Connection<'_, P> {
         }
         self.link.expired_from = self.in_flight.front_ticket().sequence;
         self.timers.next_deadline = next;
-        if self.link.expired > 0 && self.link.phase == Phase::Ready {
+        if written && self.link.phase == Phase::Ready {
             self.timers.silent_since = self.timers.silent_since.or(Some(now));
         }
     }

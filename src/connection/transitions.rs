@@ -80,6 +80,8 @@ pub(super) enum Shape {
     Any,
     /// `+OK`
     Ok,
+    /// `+OK`, or how many were forgotten: HIMPORT DISCARDALL.
+    OkOrCount,
     /// `+RESET`
     Reset,
     /// An element for each command that was queued, or null.
@@ -144,7 +146,7 @@ pub(super) const TABLE: [Row; 21] = [
     Row { verb: Verb::ReplyOff,    answers: [N,      X(IN),  X(SUB), X(MON), N,      N,      X(END)], shape: Shape::Any,           effect: Effect::Nothing,       refusal: Refusal::Nothing },
     Row { verb: Verb::ReplySkip,   answers: [N,      X(IN),  X(SUB), X(MON), X(OFF), N,      X(END)], shape: Shape::Any,           effect: Effect::Nothing,       refusal: Refusal::Nothing },
     Row { verb: Verb::Change,      answers: [R,      Q,      X(SUB), X(MON), N,      N,      X(END)], shape: Shape::Ok,            effect: Effect::Change,        refusal: Refusal::Nothing },
-    Row { verb: Verb::Unchange,    answers: [R,      Q,      X(SUB), X(MON), N,      N,      X(END)], shape: Shape::Ok,            effect: Effect::Unchange,      refusal: Refusal::Nothing },
+    Row { verb: Verb::Unchange,    answers: [R,      Q,      X(SUB), X(MON), N,      N,      X(END)], shape: Shape::OkOrCount,     effect: Effect::Unchange,      refusal: Refusal::Nothing },
     Row { verb: Verb::Replicate,   answers: [X(REP), X(REP), X(REP), X(REP), X(REP), X(REP), X(END)], shape: Shape::Any,           effect: Effect::Nothing,       refusal: Refusal::Nothing },
 ];
 

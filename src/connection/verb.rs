@@ -133,9 +133,13 @@ const MORE_NAMES: [Name; 20] = [
     sub("ACL", "SETUSER", Form::Secret),
     sub("SENTINEL", "SET", Form::Secret),
     sub("SENTINEL", "CONFIG", Form::Secret),
-    sub("CONFIG", "SET", Form::SecretWith(&["requirepass", "masterauth", "tls-key-file-pass"])),
+    sub("CONFIG", "SET", Form::SecretWith(SECRET_PARAMETERS)),
     name("MIGRATE", Form::SecretWith(&["AUTH", "AUTH2"])),
 ];
+
+/// The parameters of servers that hold a credential; `primaryauth` is that of Valkey 8.0.
+const SECRET_PARAMETERS: &[&str] =
+    &["requirepass", "masterauth", "primaryauth", "tls-key-file-pass", "tls-client-key-file-pass"];
 
 /// All names that are built.
 fn names() -> impl Iterator<Item = &'static Name> {
