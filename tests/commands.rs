@@ -11,7 +11,7 @@ use std::{
 use redwire::{
     command::*,
     reply::FromReply,
-    resp::{Encoder, encode},
+    resp::{Encode, Encoder, encode},
     storage::Buffer,
 };
 
@@ -223,7 +223,7 @@ fn blocking_commands_are_waited_for() {
     assert_eq!(waitaof(1, 1, five).patience(), longer);
     assert_eq!(migrate("h", 6379, "k", 0, five).replace().patience(), longer);
     assert_eq!(blpop("l", Duration::ZERO).patience(), Patience::Forever);
-    assert_eq!(Command::patience(&&blpop("l", Duration::ZERO)), Patience::Forever);
+    assert_eq!(Encode::patience(&&blpop("l", Duration::ZERO)), Patience::Forever);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 // All, since the docs of the methods link to other commands.
 use super::*;
 use crate::reply::FromReply;
+use crate::time::Duration;
 
 /// Runs commands whose reply type Redis fixes. Implemented for references to clients, pipelines and transactions.
 ///

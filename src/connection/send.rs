@@ -12,10 +12,9 @@ use super::verb::{Meaning, Verb, can_be_open, classify, is};
 use super::{
     Capacity, Changes, Connection, Misuse, Mode, Phase, SendError, Silence, SubscriptionKind, Ticket,
 };
-use crate::command::{Command, Patience};
 use crate::parts::{DEADLINES, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
-use crate::resp::{ArgumentWriter, Length, Parser, Protocol, split_length, split_payload};
-use crate::time::{Duration, Instant};
+use crate::resp::{ArgumentWriter, Encode, Length, Parser, Protocol, split_length, split_payload};
+use crate::time::{Duration, Instant, Patience};
 
 /// What can be said about one command when it is sent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,7 +67,7 @@ impl<P: Parser> Connection<'_, P> {
     /// # Errors
     /// [`SendError`]; nothing has changed, and nothing of the command will be written.
     #[inline]
-    pub fn send<C: Command + ?Sized>(&mut self, now: Instant, command: &C) -> Result<Ticket, SendError> {
+    pub fn send<C: Encode + ?Sized>(&mut self, now: Instant, command: &C) -> Result<Ticket, SendError> {
         self.send_with(now, command, SendOptions::default())
     }
 
@@ -76,22 +75,21 @@ impl<P: Parser> Connection<'_, P> {
     ///
     /// # Errors
     /// [`SendError`]; nothing has changed, and nothing of the command will be written.
-    pub fn send_with<C: Command + ?Sized>(
+    pub fn send_with<C: Encode + ?Sized>(
         &mut self,
         now: Instant,
         command: &C,
         options: SendOptions,
     ) -> Result<Ticket, SendError> {
-        self.send_arguments(now, &|out| command.write_arguments(out), command.patience(), options, None)
+        self.send_any(now, &command, options, None)
     }
 
-    /// Queues a command whose arguments `write` writes; of the last one it may be the header alone, and then `open` is its
-    /// length. It is the same code for all commands.
-    pub(super) fn send_arguments(
+    /// Queues a command. Of its last argument it may write the header alone, and then `open` is the length. It is the same
+    /// code for all commands.
+    pub(super) fn send_any(
         &mut self,
         now: Instant,
-        write: &dyn Fn(&mut ArgumentWriter<'_, '_>),
-        patience: Patience,
+        command: &dyn Encode,
         options: SendOptions,
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
@@ -99,12 +97,13 @@ impl<P: Parser> Connection<'_, P> {
         if self.transmit.has_taken_back() && self.transmit.has_gate() {
             self.transmit.drop_taken_back(&mut self.in_flight);
         }
+        let patience = if DEADLINES { command.patience() } else { Patience::Usual };
         let mut mark = self.transmit.mark();
-        let mut written = self.transmit.append_command(write);
+        let mut written = self.transmit.append_command(command);
         if written.is_err() && self.transmit.has_taken_back() {
             self.transmit.drop_taken_back(&mut self.in_flight);
             mark = self.transmit.mark();
-            written = self.transmit.append_command(write);
+            written = self.transmit.append_command(command);
         }
         written?;
         let slot = Slot {
@@ -246,7 +245,7 @@ impl<P: Parser> Connection<'_, P> {
             slot.subscription = kind;
         }
         if slot.is_fenced() {
-            self.transmit.append_command(&|out| out.bytes(b"PING"))?;
+            self.transmit.append_command(&Ping)?;
         }
         Ok(())
     }
@@ -513,6 +512,15 @@ impl<P: Parser> Connection<'_, P> {
             self.link.expired += 1;
         }
         slot.listener = listener;
+    }
+}
+
+/// The PING that the engine sends of itself.
+pub(super) struct Ping;
+
+impl Encode for Ping {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        out.bytes(b"PING");
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::transmit::Mark;
 use super::{Changes, Connection, Link, SendError, SendOptions, Silence, Ticket};
-use crate::command::Command;
-use crate::resp::{Parser, Scanner};
+use crate::resp::{Encode, Parser, Scanner};
 use crate::time::Instant;
 
 /// A transaction that is being put together: MULTI and what was sent through this guard. Nothing of it is written before
@@ -119,7 +118,7 @@ impl<P: Parser> Transaction<'_, '_, P> {
     /// # Errors
     /// [`SendError`]; the command is not among those of the transaction.
     /// [`Misuse::InTransaction`](super::Misuse::InTransaction) for what ends a transaction, or cannot be part of one.
-    pub fn send<C: Command + ?Sized>(&mut self, command: &C) -> Result<(), SendError> {
+    pub fn send<C: Encode + ?Sized>(&mut self, command: &C) -> Result<(), SendError> {
         self.send_with(command, SendOptions::default())
     }
 
@@ -127,7 +126,7 @@ impl<P: Parser> Transaction<'_, '_, P> {
     ///
     /// # Errors
     /// As those of [`send`](Self::send).
-    pub fn send_with<C: Command + ?Sized>(
+    pub fn send_with<C: Encode + ?Sized>(
         &mut self,
         command: &C,
         options: SendOptions,

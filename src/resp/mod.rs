@@ -18,7 +18,7 @@ mod walk;
 
 #[cfg(feature = "alloc")]
 pub use encoder::encode;
-pub use encoder::{ArgumentWriter, EncodeError, Encoder};
+pub use encoder::{ArgumentWriter, Encode, EncodeError, Encoder};
 pub use error::{ErrorCode, ErrorReply, ProtocolError, ProtocolErrorKind};
 pub use frame::{Attributes, Chunks, Data, Elements, Frame, Pairs};
 pub(crate) use frame::{parse_integer, split_verbatim};

@@ -3,7 +3,7 @@
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
 use redwire::connection::Misuse;
 use redwire::reply::FromReply;
-use redwire::resp::Parser;
+use redwire::resp::{Encode, Parser};
 
 use crate::batch::{Batch, Collector, Lent, State, unwatch};
 use crate::replies::FromReplies;
@@ -138,7 +138,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     }
 
     /// Queues a command, behind MULTI if it is the first of a transaction.
-    fn add<T: Command>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
+    fn add<T: Encode>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
         self.begin_batch(batch, atomic);
         let now = self.now();
         batch.add(&mut self.session, now, command);

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use redwire::command::{Arguments, Command, Open};
+use redwire::command::Arguments;
 use redwire::connection::Ticket;
-use redwire::resp::{ArgumentWriter, Frame};
+use redwire::resp::{ArgumentWriter, Encode, Frame};
 use redwire::script::Digest;
 
 /// A Lua script, and its digest. To clone it copies nothing.
@@ -54,9 +54,7 @@ pub(crate) struct Whole {
     pub(crate) evalsha: Vec<u8>,
 }
 
-impl Command for Whole {
-    type Reply = Open;
-
+impl Encode for Whole {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         out.bytes(b"EVAL");
         out.bytes(self.script.source.as_bytes());

@@ -5,7 +5,7 @@ use std::fmt;
 use redwire::command::{Cmd, Command, Executor, ExecutorAs, Fixed, Open, Patience};
 use redwire::connection::{Event, FailureReason, Mode, SendError, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{Encoder, ErrorReply, Frame};
+use redwire::resp::{Encode, Encoder, ErrorReply, Frame};
 use redwire::script::Digest;
 use redwire::storage::Buffer;
 
@@ -191,7 +191,7 @@ impl Batch {
         }
     }
 
-    pub(crate) fn add<C: Command>(&mut self, command: &C) {
+    pub(crate) fn add<C: Encode>(&mut self, command: &C) {
         match Encoder::new(&mut self.encoded).command(command) {
             Ok(()) => {
                 self.commands.push(Queued { end: self.encoded.len(), patience: command.patience() });

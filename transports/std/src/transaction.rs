@@ -2,7 +2,7 @@
 
 use redwire::command::{Arguments, Command, Executor, ExecutorAs, Fixed, Open};
 use redwire::reply::FromReply;
-use redwire::resp::ArgumentWriter;
+use redwire::resp::{ArgumentWriter, Encode};
 
 use crate::link::Link;
 use crate::pipeline::Batch;
@@ -33,9 +33,7 @@ pub struct Queue {
 
 struct Watch<'k, K>(&'k K);
 
-impl<K: Arguments> Command for Watch<'_, K> {
-    type Reply = Fixed<()>;
-
+impl<K: Arguments> Encode for Watch<'_, K> {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         out.bytes(b"WATCH");
         self.0.write_arguments(out);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use redwire::reply::{Value, text::Info};
-use redwire::resp::ErrorCode;
+use redwire::resp::{ArgumentWriter, Encode, ErrorCode};
 use redwire_kit::real::Server;
 use redwire_std::prelude::*;
 use support::{Ways, each_way};
@@ -332,8 +332,10 @@ struct Words<'w>(&'w [&'w str]);
 
 impl Command for Words<'_> {
     type Reply = Open;
+}
 
-    fn write_arguments(&self, out: &mut redwire::resp::ArgumentWriter<'_, '_>) {
+impl Encode for Words<'_> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         self.0.iter().for_each(|word| out.bytes(word.as_bytes()));
     }
 }

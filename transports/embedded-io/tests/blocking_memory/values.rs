@@ -1,6 +1,7 @@
 //! Values larger than the memory.
 
 use super::*;
+use redwire::resp::{ArgumentWriter, Encode};
 
 #[test]
 fn what_does_not_fit_is_skipped_and_the_next_command_in_step() {
@@ -51,8 +52,10 @@ struct Words<'w>(&'w [&'w str]);
 
 impl Command for Words<'_> {
     type Reply = Open;
+}
 
-    fn write_arguments(&self, out: &mut redwire::resp::ArgumentWriter<'_, '_>) {
+impl Encode for Words<'_> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         self.0.iter().for_each(|word| out.bytes(word.as_bytes()));
     }
 }
