@@ -13,7 +13,7 @@ use super::{
     Capacity, Changes, Connection, Misuse, Mode, Phase, SendError, Silence, SubscriptionKind, Ticket,
 };
 use crate::parts::{DEADLINES, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
-use crate::resp::{ArgumentWriter, Encode, Length, Parser, Protocol, split_length, split_payload};
+use crate::resp::{ArgumentWriter, Encode, Parser, Protocol, Words};
 use crate::time::{Duration, Instant, Patience};
 
 /// What can be said about one command when it is sent.
@@ -532,36 +532,6 @@ fn allowance(patience: Patience, options: SendOptions) -> u16 {
         (_, Patience::Longer(more)) => {
             let seconds = more.as_secs().saturating_add(u64::from(more.subsec_nanos() > 0));
             u16::try_from(seconds).unwrap_or(FOREVER)
-        }
-    }
-}
-
-/// The words of an encoded command.
-#[derive(Clone)]
-struct Words<'w> {
-    rest: &'w [u8],
-}
-
-impl<'w> Words<'w> {
-    #[inline]
-    fn of(command: &'w [u8]) -> Self {
-        // After the header of the array there are bulk strings, and nothing else.
-        Words { rest: split_length(command).1 }
-    }
-}
-
-impl<'w> Iterator for Words<'w> {
-    type Item = &'w [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'w [u8]> {
-        match split_length(self.rest) {
-            (Length::Count(length), rest) if !self.rest.is_empty() => {
-                let (word, rest) = split_payload(rest, length);
-                self.rest = rest;
-                Some(word)
-            }
-            _ => None,
         }
     }
 }

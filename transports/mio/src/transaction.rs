@@ -1,9 +1,9 @@
 //! The commands of a transaction, gathered before any is sent.
 
-use redwire::command::{Cmd, Command, Executor, ExecutorAs, Fixed, Open};
+use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open};
 use redwire::connection::Misuse;
 use redwire::reply::FromReply;
-use redwire::resp::{Elements, Frame, encode};
+use redwire::resp::{Words, encode};
 
 /// The commands of a transaction, to be sent with [`Connection::transaction`](crate::Connection::transaction). They are
 /// methods of it ([`Commands`](redwire::command::Commands)), or values to [`add`](Self::add).
@@ -52,8 +52,8 @@ impl Transaction {
     pub(crate) fn check(&self) -> Result<(), Misuse> {
         const ENDS: [&[u8]; 4] = [b"EXEC", b"DISCARD", b"RESET", b"QUIT"];
         let ends = |command: &Vec<u8>| {
-            let name = Frame::new_unchecked(command).elements().next().and_then(|name| name.text());
-            ENDS.iter().any(|end| name.is_some_and(|name| name.eq_ignore_ascii_case(end)))
+            let name = Words::of(command).next().unwrap_or_default();
+            ENDS.iter().any(|end| name.eq_ignore_ascii_case(end))
         };
         match self.commands.iter().any(|command| command.is_empty()) {
             true => Err(Misuse::Empty),
@@ -62,8 +62,8 @@ impl Transaction {
         }
     }
 
-    pub(crate) fn commands(&self) -> impl Iterator<Item = Cmd<Elements<'_>, Open>> {
-        self.commands.iter().map(|bytes| Cmd::new(Frame::new_unchecked(bytes).elements()))
+    pub(crate) fn commands(&self) -> impl Iterator<Item = Words<'_>> {
+        self.commands.iter().map(|command| Words::of(command))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use redwire::connection::{Capacity, Misuse, SendError};
 use redwire::reply::{DecodeError, Mismatch};
-use redwire::resp::{Encode, ErrorCode, ErrorReply, Frame, ProtocolError};
+use redwire::resp::{Encode, ErrorCode, ErrorReply, ProtocolError, Words};
 use redwire::url::UrlError;
 
 /// Why something could not be done: what happened, at which server, to which command.
@@ -454,8 +454,7 @@ fn name_of<C: Encode + ?Sized>(command: &C) -> Box<str> {
 
 /// The name of an encoded command.
 pub(crate) fn name_in(encoded: &[u8]) -> Box<str> {
-    let name =
-        Frame::new_unchecked(encoded).elements().next().and_then(|word| word.text()).unwrap_or_default();
+    let name = Words::of(encoded).next().unwrap_or_default();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'|');
     let name = name.get(..name.len().min(48)).unwrap_or_default();
     if name.is_empty() || !name.iter().all(plain) {

@@ -5,7 +5,7 @@ use std::fmt;
 use redwire::command::{Cmd, Command, Executor, ExecutorAs, Fixed, Open, Patience};
 use redwire::connection::{Event, FailureReason, Mode, SendError, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{Encode, Encoder, ErrorReply, Frame};
+use redwire::resp::{Encode, Encoder, ErrorReply, Frame, Words};
 use redwire::script::Digest;
 use redwire::storage::Buffer;
 
@@ -227,17 +227,17 @@ impl Batch {
     }
 
     /// One of the commands, as it was encoded.
-    fn encoded(&self, position: usize) -> Option<(Frame<'_>, Patience)> {
+    fn encoded(&self, position: usize) -> Option<(&[u8], Patience)> {
         let start = match position.checked_sub(1) {
             Some(before) => self.commands.get(before)?.end,
             None => 0,
         };
         let Queued { end, patience } = *self.commands.get(position)?;
-        Some((Frame::new_unchecked(self.encoded.filled().get(start..end)?), patience))
+        Some((self.encoded.filled().get(start..end)?, patience))
     }
 
     fn name(&self, position: usize) -> Box<str> {
-        crate::error::name_in(self.encoded(position).map_or(&[], |(command, _)| command.as_bytes()))
+        crate::error::name_in(self.encoded(position).map_or(&[], |(command, _)| command))
     }
 
     /// Runs the commands, plain or between MULTI and EXEC.
@@ -309,7 +309,7 @@ impl Batch {
             while tickets.len() < count && link.engine.queued_bytes() < AHEAD {
                 let sent = match self.encoded(place(tickets.len())) {
                     Some((command, patience)) => {
-                        link.send(&Cmd::<_, Open>::new(command.elements()).patient(patience))
+                        link.send(&Cmd::<_, Open>::new(Words::of(command)).patient(patience))
                     }
                     None if tickets.is_empty() => link.send(&["MULTI"]),
                     None => link.send(&["EXEC"]),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use redwire::reply::{Value, text::Info};
-use redwire::resp::{ArgumentWriter, Encode, ErrorCode};
+use redwire::resp::ErrorCode;
 use redwire_kit::real::Server;
 use redwire_std::prelude::*;
 use support::{Ways, each_way};
@@ -317,7 +317,7 @@ fn commands_that_change_their_connection_are_refused() {
             &["RESET"],
             &["CLIENT", "REPLY", "OFF"],
         ] {
-            let error = client.execute::<_, Value>(Words(words)).unwrap_err();
+            let error = client.execute::<_, Value>(words).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::OwnConnection), "{words:?}: {error:?}");
             assert_eq!(error.command(), Some(words[0]));
             client.set("k", words[0]).unwrap();
@@ -325,19 +325,6 @@ fn commands_that_change_their_connection_are_refused() {
         }
         assert_eq!(server.client().get::<String>("k").unwrap(), "CLIENT");
     });
-}
-
-/// Words as a command that can be handed over.
-struct Words<'w>(&'w [&'w str]);
-
-impl Command for Words<'_> {
-    type Reply = Open;
-}
-
-impl Encode for Words<'_> {
-    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        self.0.iter().for_each(|word| out.bytes(word.as_bytes()));
-    }
 }
 
 #[test]
