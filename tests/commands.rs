@@ -73,19 +73,9 @@ impl Pipeline {
     }
 }
 
-impl Executor for &mut Pipeline {
-    type Output<R> = Self;
-
-    fn run<C: Command<Reply = Fixed<R>>, R: for<'a> FromReply<'a>>(self, command: C) -> Self {
+impl Queue for Pipeline {
+    fn queue<C: Encode>(&mut self, command: C) {
         Encoder::new(&mut self.0).command(&command).unwrap();
-        self
-    }
-}
-
-impl ExecutorAs<()> for &mut Pipeline {
-    fn run_as<C: Command<Reply = Open>>(self, command: C) -> Self {
-        Encoder::new(&mut self.0).command(&command).unwrap();
-        self
     }
 }
 

@@ -52,7 +52,7 @@ mod transactions;
 
 pub use argument::{Argument, Arguments};
 pub use connection::*;
-pub use execute::{Commands, Executor, ExecutorAs};
+pub use execute::{Commands, Executor, ExecutorAs, Queue};
 pub use hashes::*;
 pub use keys::*;
 pub use lists::*;

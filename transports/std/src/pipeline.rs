@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use redwire::command::{Cmd, Command, Executor, ExecutorAs, Fixed, Open, Patience};
+use redwire::command::{Cmd, Open, Patience, Queue};
 use redwire::connection::{Event, FailureReason, Mode, SendError, Ticket};
-use redwire::reply::FromReply;
 use redwire::resp::{Encode, Encoder, ErrorReply, Frame, Words};
 use redwire::script::Digest;
 use redwire::storage::Buffer;
@@ -56,7 +55,7 @@ impl<'c> Pipeline<'c> {
     }
 
     /// Adds a command with options, or one that no method knows.
-    pub fn add<C: Command>(&mut self, command: C) -> &mut Self {
+    pub fn add<C: Encode>(&mut self, command: C) -> &mut Self {
         self.batch.add(&command);
         self
     }
@@ -113,24 +112,9 @@ impl<'c> Pipeline<'c> {
     }
 }
 
-impl Executor for &mut Pipeline<'_> {
-    type Output<R> = Self;
-
-    fn run<C, R>(self, command: C) -> Self
-    where
-        C: Command<Reply = Fixed<R>>,
-        R: for<'a> FromReply<'a>,
-    {
-        self.add(command)
-    }
-}
-
-impl ExecutorAs<()> for &mut Pipeline<'_> {
-    fn run_as<C>(self, command: C) -> Self
-    where
-        C: Command<Reply = Open>,
-    {
-        self.add(command)
+impl Queue for Pipeline<'_> {
+    fn queue<C: Encode>(&mut self, command: C) {
+        self.add(command);
     }
 }
 
