@@ -13,7 +13,7 @@ use crate::time::Instant;
 /// # use redwire::time::Instant;
 /// # let now = Instant::from_micros(0);
 /// # let config = Config::default().protocol(redwire::resp::Protocol::Resp2).no_library();
-/// # let mut redis = Connection::new(config, Buffers::growing_to(1000, 100));
+/// # let mut redis = Connection::new(config, Buffers::growing_to(1000, 150));
 /// # redis.connected(now).unwrap();
 /// # assert!(redis.poll_event().is_some());
 /// use redwire::command::{incr, set};
