@@ -1,4 +1,4 @@
-//! Time as the engine knows it: microseconds that the caller passes in.
+//! Time as the engine knows it: microseconds that the caller passes in, and how long a reply may take.
 
 pub use core::time::Duration;
 
@@ -48,5 +48,33 @@ impl core::ops::Add<Duration> for Instant {
         // `as_micros` would calculate with 128 bits.
         let micros = duration.as_secs().saturating_mul(1_000_000);
         Instant(self.0.saturating_add(micros).saturating_add(u64::from(duration.subsec_micros())))
+    }
+}
+
+/// How long a reply may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Patience {
+    /// As long as the configuration says.
+    #[default]
+    Usual,
+    /// This much longer than usual, since the server itself waits up to that long.
+    Longer(Duration),
+    /// For ever, since the server may wait for ever.
+    Forever,
+}
+
+impl Patience {
+    /// The patience for a command that blocks for at most `timeout`, or for ever if it is zero.
+    ///
+    /// ```
+    /// use redwire::time::{Duration, Patience};
+    ///
+    /// assert_eq!(Patience::blocking(Duration::from_secs(5)), Patience::Longer(Duration::from_secs(5)));
+    /// assert_eq!(Patience::blocking(Duration::ZERO), Patience::Forever);
+    /// ```
+    pub const fn blocking(timeout: Duration) -> Self {
+        if timeout.is_zero() { Patience::Forever } else { Patience::Longer(timeout) }
     }
 }

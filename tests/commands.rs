@@ -11,7 +11,7 @@ use std::{
 use redwire::{
     command::*,
     reply::FromReply,
-    resp::{Encoder, encode},
+    resp::{Encode, Encoder, encode},
     storage::Buffer,
 };
 
@@ -73,19 +73,9 @@ impl Pipeline {
     }
 }
 
-impl Executor for &mut Pipeline {
-    type Output<R> = Self;
-
-    fn run<C: Command<Reply = Fixed<R>>, R: for<'a> FromReply<'a>>(self, command: C) -> Self {
+impl Queue for Pipeline {
+    fn queue<C: Encode>(&mut self, command: C) {
         Encoder::new(&mut self.0).command(&command).unwrap();
-        self
-    }
-}
-
-impl ExecutorAs<()> for &mut Pipeline {
-    fn run_as<C: Command<Reply = Open>>(self, command: C) -> Self {
-        Encoder::new(&mut self.0).command(&command).unwrap();
-        self
     }
 }
 
@@ -223,7 +213,7 @@ fn blocking_commands_are_waited_for() {
     assert_eq!(waitaof(1, 1, five).patience(), longer);
     assert_eq!(migrate("h", 6379, "k", 0, five).replace().patience(), longer);
     assert_eq!(blpop("l", Duration::ZERO).patience(), Patience::Forever);
-    assert_eq!(Command::patience(&&blpop("l", Duration::ZERO)), Patience::Forever);
+    assert_eq!(Encode::patience(&&blpop("l", Duration::ZERO)), Patience::Forever);
 }
 
 #[test]

@@ -35,17 +35,17 @@ macro_rules! formats {
 #[test]
 fn every_public_type_is_format() {
     let listed = formats! {
-        command: Cmd<(), ()>, Fixed<u8>, Open, Patience, Side;
+        command: Cmd<(), ()>, Fixed<u8>, Open, Side;
         connection: Buffers, Capacity, CloseReason, Config, Connection, Event, Failure, FailureReason, Message,
             Misuse, Mode, SendError, SendOptions, Slot, Subscription, SubscriptionKind, Ticket, TimeoutReason;
         reply: DecodeError, Mismatch, MismatchReason, Reply, ReplyElements, Value;
         reply: ::text:: ClientInfo, ::text:: ClientList, ::text:: Info, ::text:: InfoField, ::text:: Properties;
         resp: ArgumentWriter, Attributes, Chunks, Data, Elements, EncodeError, Encoder, ErrorCode, ErrorReply,
             Frame, Kind, Level, Limits, NomLevel, NomParser, Pairs, Progress, Protocol, ProtocolError,
-            ProtocolErrorKind, Scanner, Token, Tokens;
+            ProtocolErrorKind, Scanner, Token, Tokens, Words;
         script: Digest, Hex, Script;
         storage: Buffer, Full, Storage<u8>, Text;
-        time: Instant;
+        time: Instant, Patience;
         url: Endpoint, Secret, Url, UrlError;
     };
     let declared = declared();

@@ -11,10 +11,10 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use redwire::command::{Command, get, incr, set};
+use redwire::command::{get, incr, set};
 use redwire::connection::{Buffers, Config, Connection, Event, SendOptions, Slot, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::{Level, Parser};
+use redwire::resp::{Encode, Level, Parser};
 use redwire::storage::{Buffer, Storage};
 use redwire::time::Instant;
 use support::server::Server;
@@ -149,7 +149,7 @@ impl Write for Blocking {
 fn call<R: for<'r> FromReply<'r>>(
     redis: &mut Connection<'_>,
     stream: &mut (impl Read + Write),
-    command: &impl Command,
+    command: &impl Encode,
 ) -> R {
     let now = Instant::from_millis(1);
     let ticket = redis.send(now, command).unwrap();
@@ -204,7 +204,7 @@ fn a_device_with_256_bytes_and_no_allocator() {
 /// step.
 async fn call_async<R: for<'r> FromReply<'r>>(
     shared: &RefCell<(Connection<'_>, Trickle)>,
-    command: impl Command,
+    command: impl Encode,
 ) -> R {
     struct Pending<'p, 'c>(&'p RefCell<(Connection<'c>, Trickle)>, Ticket);
     impl Drop for Pending<'_, '_> {

@@ -9,7 +9,7 @@ use alloc::{
     vec::Vec,
 };
 
-use crate::resp::{ArgumentWriter, Elements};
+use crate::resp::{ArgumentWriter, Words};
 use crate::time::Duration;
 
 /// One argument: bytes, text, an integer or a float.
@@ -218,24 +218,23 @@ impl Arguments for () {
     }
 }
 
-/// The words of a command that was encoded before and is sent now. An element that is no string in one piece is an empty
-/// word.
+/// The words of a command that was encoded before and is sent now, or of a part of it.
 ///
 /// ```
 /// use redwire::command::{Cmd, Open, set};
-/// use redwire::resp::{Frame, encode};
+/// use redwire::resp::{Words, encode};
 ///
 /// let kept = encode(&set("key", "value").ex(60));
-/// let again: Cmd<_, Open> = Cmd::new(Frame::new_unchecked(&kept).elements());
+/// let again: Cmd<_, Open> = Cmd::new(Words::of(&kept));
 /// assert_eq!(encode(&again), kept);
 /// ```
-impl Arguments for Elements<'_> {
+impl Arguments for Words<'_> {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        self.clone().for_each(|word| out.bytes(word.text().unwrap_or_default()));
+        self.clone().for_each(|word| out.bytes(word));
     }
 
     fn count(&self) -> usize {
-        self.len()
+        self.clone().count()
     }
 }
 

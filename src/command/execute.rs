@@ -3,8 +3,10 @@
 // All, since the docs of the methods link to other commands.
 use super::*;
 use crate::reply::FromReply;
+use crate::resp::Encode;
+use crate::time::Duration;
 
-/// Runs commands whose reply type Redis fixes. Implemented for references to clients, pipelines and transactions.
+/// Runs commands whose reply type Redis fixes. Implemented for references to clients, and for those to every [`Queue`].
 ///
 /// Executors are references (`&Client`, `&mut Pipeline`), so the methods take `self`. What they give differs: a client gives
 /// a `Result`, a pipeline gives itself, so that calls chain.
@@ -12,32 +14,27 @@ use crate::reply::FromReply;
 /// ```
 /// use redwire::command::{Command, Commands, Executor, ExecutorAs, Fixed, Open};
 /// use redwire::reply::FromReply;
-/// use redwire::resp::{Encoder, encode};
-/// use redwire::storage::Buffer;
+/// use redwire::resp::encode;
 ///
-/// /// Writes commands one after the other, to be sent later.
-/// struct Batch<'a>(Buffer<'a>);
+/// /// Gives the bytes of each command.
+/// struct Wire;
 ///
-/// impl Executor for &mut Batch<'_> {
-///     type Output<R> = Self;
+/// impl Executor for &Wire {
+///     type Output<R> = Vec<u8>;
 ///
-///     fn run<C: Command<Reply = Fixed<R>>, R: for<'a> FromReply<'a>>(self, command: C) -> Self {
-///         Encoder::new(&mut self.0).command(&command).expect("the buffer grows");
-///         self
+///     fn run<C: Command<Reply = Fixed<R>>, R: for<'a> FromReply<'a>>(self, command: C) -> Vec<u8> {
+///         encode(&command)
 ///     }
 /// }
 ///
-/// impl ExecutorAs<()> for &mut Batch<'_> {
-///     fn run_as<C: Command<Reply = Open>>(self, command: C) -> Self {
-///         Encoder::new(&mut self.0).command(&command).expect("the buffer grows");
-///         self
+/// impl ExecutorAs<()> for &Wire {
+///     fn run_as<C: Command<Reply = Open>>(self, command: C) -> Vec<u8> {
+///         encode(&command)
 ///     }
 /// }
 ///
-/// let mut batch = Batch(Buffer::growing(1 << 20));
-/// batch.incr("hits").expire("hits", 60).get("name");
-/// let words: [&[&str]; 3] = [&["INCR", "hits"], &["EXPIRE", "hits", "60"], &["GET", "name"]];
-/// assert_eq!(batch.0.filled(), words.map(encode).concat());
+/// assert_eq!(Wire.incr("hits"), encode(&["INCR", "hits"]));
+/// assert_eq!(Wire.get("name"), encode(&["GET", "name"]));
 /// ```
 pub trait Executor: Sized {
     /// What running a command with a reply of type `R` gives.
@@ -52,13 +49,63 @@ pub trait Executor: Sized {
 
 /// Runs commands for which the caller chooses the reply type `R`.
 ///
-/// A client implements it for every type that can be read from a reply. A pipeline implements it for `()` alone: its
+/// A client implements it for every type that can be read from a reply. A [`Queue`] has it for `()` alone: its
 /// reply types are chosen all at once, when it is executed, so no call in a chain needs an annotation.
 pub trait ExecutorAs<R>: Executor {
     /// Runs a command and reads its reply as an `R`.
     fn run_as<C>(self, command: C) -> Self::Output<R>
     where
         C: Command<Reply = Open>;
+}
+
+/// Takes commands one after the other, to be sent later, such as a pipeline. A reference to it (`&mut`) is an executor for
+/// all commands, and gives itself, so that calls chain.
+///
+/// ```
+/// use redwire::command::{Commands, Queue};
+/// use redwire::resp::{Encode, Encoder, encode};
+/// use redwire::storage::Buffer;
+///
+/// /// Commands one behind the other.
+/// struct Batch<'a>(Buffer<'a>);
+///
+/// impl Queue for Batch<'_> {
+///     fn queue<C: Encode>(&mut self, command: C) {
+///         Encoder::new(&mut self.0).command(&command).expect("the buffer grows");
+///     }
+/// }
+///
+/// let mut batch = Batch(Buffer::growing(1 << 20));
+/// batch.incr("hits").expire("hits", 60).get("name");
+/// let words: [&[&str]; 3] = [&["INCR", "hits"], &["EXPIRE", "hits", "60"], &["GET", "name"]];
+/// assert_eq!(batch.0.filled(), words.map(encode).concat());
+/// ```
+pub trait Queue {
+    /// Adds a command behind those that are there. If that fails, whatever sends the commands later has to say so.
+    fn queue<C: Encode>(&mut self, command: C);
+}
+
+impl<Q: Queue> Executor for &mut Q {
+    type Output<R> = Self;
+
+    fn run<C, R>(self, command: C) -> Self
+    where
+        C: Command<Reply = Fixed<R>>,
+        R: for<'a> FromReply<'a>,
+    {
+        self.queue(command);
+        self
+    }
+}
+
+impl<Q: Queue> ExecutorAs<()> for &mut Q {
+    fn run_as<C>(self, command: C) -> Self
+    where
+        C: Command<Reply = Open>,
+    {
+        self.queue(command);
+        self
+    }
 }
 
 /// The commands as methods, on everything that runs commands. A method takes what the function of the same name takes, and

@@ -30,7 +30,7 @@
 //! | a value, an element, anything that may be null, a list, a map | what the caller asks for |
 //!
 //! Times to live are integers in the unit that the name or the option says: seconds or milliseconds. How long a command
-//! may block is a [`Duration`], and zero is for ever.
+//! may block is a [`Duration`](crate::time::Duration), and zero is for ever.
 //!
 //! What is not in a table goes through [`cmd`]: `cmd("MODULE.PUT").arg("key").arg(5)`.
 
@@ -52,7 +52,7 @@ mod transactions;
 
 pub use argument::{Argument, Arguments};
 pub use connection::*;
-pub use execute::{Commands, Executor, ExecutorAs};
+pub use execute::{Commands, Executor, ExecutorAs, Queue};
 pub use hashes::*;
 pub use keys::*;
 pub use lists::*;
@@ -62,24 +62,28 @@ pub use server::*;
 pub use strings::*;
 pub use transactions::*;
 
+pub use crate::time::Patience;
+
 use core::marker::PhantomData;
 
-use crate::resp::ArgumentWriter;
-use crate::time::Duration;
+use crate::resp::{ArgumentWriter, Encode};
 
-/// Something that can be sent to a server.
+/// Something that can be written ([`Encode`]) and whose reply is known.
 ///
-/// Implement it for a command with a shape of its own; most are a [`Cmd`].
+/// Implement both for a command with a shape of its own; most are a [`Cmd`].
 ///
 /// ```
 /// use redwire::command::{Command, Fixed};
-/// use redwire::resp::{encode, ArgumentWriter};
+/// use redwire::resp::{ArgumentWriter, Encode, encode};
 ///
-/// /// `EXPIRE`, with the key as a number after a fixed prefix.
+/// /// `EXPIRE`, with the key as a number.
 /// struct ExpireSession(u64);
 ///
 /// impl Command for ExpireSession {
 ///     type Reply = Fixed<bool>;
+/// }
+///
+/// impl Encode for ExpireSession {
 ///     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
 ///         out.bytes(b"EXPIRE");
 ///         out.unsigned(self.0);
@@ -88,75 +92,35 @@ use crate::time::Duration;
 /// }
 /// assert_eq!(encode(&ExpireSession(7)), encode(&["EXPIRE", "7", "60"]));
 /// ```
-pub trait Command {
+pub trait Command: Encode {
     /// What comes back: [`Fixed`] where Redis says, [`Open`] where the caller does.
     type Reply;
-
-    /// Writes the name and the arguments, each as a bulk string of its own.
-    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>);
-
-    /// How long its reply may take. A blocking command says here how long it blocks.
-    fn patience(&self) -> Patience {
-        Patience::Usual
-    }
-}
-
-/// How long a reply may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Patience {
-    /// As long as the configuration says.
-    #[default]
-    Usual,
-    /// This much longer than usual, since the server itself waits up to that long.
-    Longer(Duration),
-    /// For ever, since the server may wait for ever.
-    Forever,
-}
-
-impl Patience {
-    /// The patience for a command that blocks for at most `timeout`, or for ever if it is zero.
-    ///
-    /// ```
-    /// use redwire::{command::Patience, time::Duration};
-    ///
-    /// assert_eq!(Patience::blocking(Duration::from_secs(5)), Patience::Longer(Duration::from_secs(5)));
-    /// assert_eq!(Patience::blocking(Duration::ZERO), Patience::Forever);
-    /// ```
-    pub const fn blocking(timeout: Duration) -> Self {
-        if timeout.is_zero() { Patience::Forever } else { Patience::Longer(timeout) }
-    }
 }
 
 impl<C: Command + ?Sized> Command for &C {
     type Reply = C::Reply;
-
-    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        (**self).write_arguments(out);
-    }
-
-    fn patience(&self) -> Patience {
-        (**self).patience()
-    }
 }
 
 /// The words of a command, as one types them in redis-cli.
-impl<T: Argument, const N: usize> Command for [T; N] {
-    type Reply = Open;
-
+impl<T: Argument, const N: usize> Encode for [T; N] {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         self.as_slice().write_arguments(out);
     }
 }
 
 /// The words of a command, as one types them in redis-cli.
-impl<T: Argument> Command for [T] {
-    type Reply = Open;
-
+impl<T: Argument> Encode for [T] {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         self.iter().for_each(|word| word.write_argument(out));
     }
+}
+
+impl<T: Argument, const N: usize> Command for [T; N] {
+    type Reply = Open;
+}
+
+impl<T: Argument> Command for [T] {
+    type Reply = Open;
 }
 
 /// The reply of a command for which Redis fixes the type: it is a `T`.
@@ -229,7 +193,9 @@ impl<A: Arguments, R> Cmd<A, R> {
 
 impl<A: Arguments, R> Command for Cmd<A, R> {
     type Reply = R;
+}
 
+impl<A: Arguments, R> Encode for Cmd<A, R> {
     #[inline]
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         self.arguments.write_arguments(out);

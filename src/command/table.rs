@@ -137,7 +137,9 @@ macro_rules! builder {
 
         impl<A: $crate::command::Arguments, L: $crate::command::Arguments, R> $crate::command::Command for $name<A, L, R> {
             type Reply = R;
+        }
 
+        impl<A: $crate::command::Arguments, L: $crate::command::Arguments, R> $crate::resp::Encode for $name<A, L, R> {
             #[inline]
             fn write_arguments(&self, out: &mut $crate::resp::ArgumentWriter<'_, '_>) {
                 self.command.write_arguments(out);

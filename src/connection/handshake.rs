@@ -10,10 +10,10 @@ use super::replies::Found;
 use super::secrets::withhold_rest;
 use super::subscriptions::ENTRY_OVERHEAD;
 use super::{Changes, Connection, End, Phase, SubscriptionKind};
-use crate::command::{Arguments, Command, Open};
+use crate::command::Arguments;
 use crate::log::{debug, info, warn};
 use crate::parts::{DEADLINES, MODES, RESP3, SESSION, SETTINGS, SUBSCRIPTIONS};
-use crate::resp::{ArgumentWriter, ErrorReply, Frame, Kind, Parser, Protocol};
+use crate::resp::{ArgumentWriter, Encode, ErrorReply, Frame, Kind, Parser, Protocol};
 use crate::storage::Text;
 use crate::time::Instant;
 
@@ -143,7 +143,7 @@ impl<P: Parser> Connection<'_, P> {
             let take = command.take;
             if take > 0 {
                 let mark = self.transmit.mark();
-                if self.transmit.append_command(&|out| command.write_arguments(out)).is_err() {
+                if self.transmit.append_command(&command).is_err() {
                     self.end(End::Capacity);
                     return;
                 }
@@ -337,7 +337,7 @@ impl<P: Parser> Connection<'_, P> {
         let mark = self.transmit.mark();
         let command =
             StepCommand { config: &self.config, step: self.handshake.step, database: self.known.database };
-        if self.transmit.append_command(&|out| command.write_arguments(out)).is_err() {
+        if self.transmit.append_command(&command).is_err() {
             self.end(End::Capacity);
             return;
         }
@@ -418,9 +418,7 @@ struct StepCommand<'c, 'a> {
     database: u32,
 }
 
-impl Command for StepCommand<'_, '_> {
-    type Reply = Open;
-
+impl Encode for StepCommand<'_, '_> {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         let config = self.config;
         let text = |text: &Option<Text<'_>>, out: &mut ArgumentWriter<'_, '_>| {

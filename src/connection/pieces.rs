@@ -1,9 +1,8 @@
 //! Commands larger than the memory: the last argument is handed over piece by piece, as the transmit buffer empties.
 
 use super::{Connection, SendError, SendOptions, Ticket};
-use crate::command::Command;
-use crate::resp::{ArgumentWriter, Parser};
-use crate::time::Instant;
+use crate::resp::{ArgumentWriter, Encode, Parser};
+use crate::time::{Instant, Patience};
 
 impl<P: Parser> Connection<'_, P> {
     /// Begins a command whose last argument has `length` bytes, which [`append`](Self::append) takes piece by piece. Until
@@ -31,18 +30,14 @@ impl<P: Parser> Connection<'_, P> {
     /// [`SendError`]; nothing has changed. [`Misuse::NotInPieces`](super::Misuse::NotInPieces) for commands that change the
     /// connection, and before the handshake is done.
     /// [`Misuse::NotBuilt`](super::Misuse::NotBuilt) without the feature `pieces`.
-    pub fn begin<C: Command + ?Sized>(
+    pub fn begin<C: Encode + ?Sized>(
         &mut self,
         now: Instant,
         command: &C,
         length: usize,
         options: SendOptions,
     ) -> Result<Ticket, SendError> {
-        let write = |out: &mut ArgumentWriter<'_, '_>| {
-            command.write_arguments(out);
-            out.header(length);
-        };
-        let ticket = self.send_arguments(now, &write, command.patience(), options, Some(length))?;
+        let ticket = self.send_any(now, &Begun { command: &command, length }, options, Some(length))?;
         let _ = self.append(&[]);
         Ok(ticket)
     }
@@ -60,5 +55,22 @@ impl<P: Parser> Connection<'_, P> {
     /// How many bytes of the argument that [`begin`](Self::begin) has begun are still to come; none if none has.
     pub fn unfinished(&self) -> Option<usize> {
         self.transmit.unfinished()
+    }
+}
+
+/// A command, and the header of one more argument of this length.
+struct Begun<'c> {
+    command: &'c dyn Encode,
+    length: usize,
+}
+
+impl Encode for Begun<'_> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        self.command.write_arguments(out);
+        out.header(self.length);
+    }
+
+    fn patience(&self) -> Patience {
+        self.command.patience()
     }
 }

@@ -12,10 +12,9 @@ use super::verb::{Meaning, Verb, can_be_open, classify, is};
 use super::{
     Capacity, Changes, Connection, Misuse, Mode, Phase, SendError, Silence, SubscriptionKind, Ticket,
 };
-use crate::command::{Command, Patience};
 use crate::parts::{DEADLINES, FAST, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
-use crate::resp::{ArgumentWriter, Length, Parser, Protocol, split_length, split_payload};
-use crate::time::{Duration, Instant};
+use crate::resp::{ArgumentWriter, Encode, Parser, Protocol, Words};
+use crate::time::{Duration, Instant, Patience};
 
 /// What can be said about one command when it is sent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,7 +67,7 @@ impl<P: Parser> Connection<'_, P> {
     /// # Errors
     /// [`SendError`]; nothing has changed, and nothing of the command will be written.
     #[inline]
-    pub fn send<C: Command + ?Sized>(&mut self, now: Instant, command: &C) -> Result<Ticket, SendError> {
+    pub fn send<C: Encode + ?Sized>(&mut self, now: Instant, command: &C) -> Result<Ticket, SendError> {
         self.send_with(now, command, SendOptions::default())
     }
 
@@ -76,22 +75,21 @@ impl<P: Parser> Connection<'_, P> {
     ///
     /// # Errors
     /// [`SendError`]; nothing has changed, and nothing of the command will be written.
-    pub fn send_with<C: Command + ?Sized>(
+    pub fn send_with<C: Encode + ?Sized>(
         &mut self,
         now: Instant,
         command: &C,
         options: SendOptions,
     ) -> Result<Ticket, SendError> {
-        self.send_arguments(now, &|out| command.write_arguments(out), command.patience(), options, None)
+        self.send_any(now, &command, options, None)
     }
 
-    /// Queues a command whose arguments `write` writes; of the last one it may be the header alone, and then `open` is its
-    /// length. It is the same code for all commands.
-    pub(super) fn send_arguments(
+    /// Queues a command. Of its last argument it may write the header alone, and then `open` is the length. It is the same
+    /// code for all commands.
+    pub(super) fn send_any(
         &mut self,
         now: Instant,
-        write: &dyn Fn(&mut ArgumentWriter<'_, '_>),
-        patience: Patience,
+        command: &dyn Encode,
         options: SendOptions,
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
@@ -99,12 +97,13 @@ impl<P: Parser> Connection<'_, P> {
         if FAST && self.transmit.has_taken_back() && self.transmit.has_gate() {
             self.transmit.drop_taken_back(&mut self.in_flight);
         }
+        let patience = if DEADLINES { command.patience() } else { Patience::Usual };
         let mut mark = self.transmit.mark();
-        let mut written = self.transmit.append_command(write);
+        let mut written = self.transmit.append_command(command);
         if FAST && written.is_err() && self.transmit.has_taken_back() {
             self.transmit.drop_taken_back(&mut self.in_flight);
             mark = self.transmit.mark();
-            written = self.transmit.append_command(write);
+            written = self.transmit.append_command(command);
         }
         written?;
         let slot = Slot {
@@ -248,7 +247,7 @@ impl<P: Parser> Connection<'_, P> {
             slot.subscription = kind;
         }
         if slot.is_fenced() {
-            self.transmit.append_command(&|out| out.bytes(b"PING"))?;
+            self.transmit.append_command(&Ping)?;
         }
         Ok(())
     }
@@ -524,6 +523,15 @@ impl<P: Parser> Connection<'_, P> {
     }
 }
 
+/// The PING that the engine sends of itself.
+pub(super) struct Ping;
+
+impl Encode for Ping {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        out.bytes(b"PING");
+    }
+}
+
 /// How many seconds the server may be silent about a command besides what the health check allows.
 fn allowance(patience: Patience, options: SendOptions) -> u16 {
     let longer = match (options.timeout, patience) {
@@ -534,34 +542,4 @@ fn allowance(patience: Patience, options: SendOptions) -> u16 {
     };
     let seconds = longer.as_secs().saturating_add(u64::from(longer.subsec_nanos() > 0));
     u16::try_from(seconds).unwrap_or(FOREVER)
-}
-
-/// The words of an encoded command.
-#[derive(Clone)]
-struct Words<'w> {
-    rest: &'w [u8],
-}
-
-impl<'w> Words<'w> {
-    #[inline]
-    fn of(command: &'w [u8]) -> Self {
-        // After the header of the array there are bulk strings, and nothing else.
-        Words { rest: split_length(command).1 }
-    }
-}
-
-impl<'w> Iterator for Words<'w> {
-    type Item = &'w [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'w [u8]> {
-        match split_length(self.rest) {
-            (Length::Count(length), rest) if !self.rest.is_empty() => {
-                let (word, rest) = split_payload(rest, length);
-                self.rest = rest;
-                Some(word)
-            }
-            _ => None,
-        }
-    }
 }

@@ -6,8 +6,8 @@
 
 use super::SubscriptionKind;
 use super::name_index::{NameIndex, hash};
-use crate::command::{Arguments, Command, Open};
-use crate::resp::ArgumentWriter;
+use crate::command::Arguments;
+use crate::resp::{ArgumentWriter, Encode};
 use crate::storage::{Full, Storage, copy, move_within};
 
 /// Names by kind, one after the other in one piece of memory:
@@ -440,9 +440,7 @@ pub(super) struct Resubscribe<'s, 'a> {
     pub(super) take: usize,
 }
 
-impl Command for Resubscribe<'_, '_> {
-    type Reply = Open;
-
+impl Encode for Resubscribe<'_, '_> {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         self.kind.command().write_arguments(out);
         self.subscriptions.due(self.kind).take(self.take).for_each(|name| out.bytes(name));

@@ -1,6 +1,7 @@
 //! Timeouts and the health check.
 
 use super::in_flight::{FOREVER, Flags, Listener, NEVER, Slot};
+use super::send::Ping;
 use super::verb::Verb;
 use super::{Connection, End, Mode, Phase, TimeoutReason};
 use crate::log::{debug, warn};
@@ -182,9 +183,7 @@ impl<P: Parser> Connection<'_, P> {
     fn ask(&mut self, now: Instant) {
         let mark = self.transmit.mark();
         let start = self.transmit.position();
-        if self.in_flight.reserve().is_err()
-            || self.transmit.append_command(&|out| out.bytes(b"PING")).is_err()
-        {
+        if self.in_flight.reserve().is_err() || self.transmit.append_command(&Ping).is_err() {
             // No room: not now, but when it is due the next time.
             self.timers.last_received = now;
             return;

@@ -2,9 +2,8 @@
 
 use super::transmit::Mark;
 use super::{Changes, Connection, Link, SendError, SendOptions, Silence, Ticket};
-use crate::command::Command;
 use crate::parts::FAST;
-use crate::resp::{Parser, Scanner};
+use crate::resp::{Encode, Parser, Scanner};
 use crate::time::Instant;
 
 /// A transaction that is being put together: MULTI and what was sent through this guard. Nothing of it is written before
@@ -15,7 +14,7 @@ use crate::time::Instant;
 /// # use redwire::time::Instant;
 /// # let now = Instant::from_micros(0);
 /// # let config = Config::default().protocol(redwire::resp::Protocol::Resp2).no_library();
-/// # let mut redis = Connection::new(config, Buffers::growing_to(1000, 100));
+/// # let mut redis = Connection::new(config, Buffers::growing_to(1000, 150));
 /// # redis.connected(now).unwrap();
 /// # assert!(redis.poll_event().is_some());
 /// use redwire::command::{incr, set};
@@ -120,7 +119,7 @@ impl<P: Parser> Transaction<'_, '_, P> {
     /// # Errors
     /// [`SendError`]; the command is not among those of the transaction.
     /// [`Misuse::InTransaction`](super::Misuse::InTransaction) for what ends a transaction, or cannot be part of one.
-    pub fn send<C: Command + ?Sized>(&mut self, command: &C) -> Result<(), SendError> {
+    pub fn send<C: Encode + ?Sized>(&mut self, command: &C) -> Result<(), SendError> {
         self.send_with(command, SendOptions::default())
     }
 
@@ -128,7 +127,7 @@ impl<P: Parser> Transaction<'_, '_, P> {
     ///
     /// # Errors
     /// As those of [`send`](Self::send).
-    pub fn send_with<C: Command + ?Sized>(
+    pub fn send_with<C: Encode + ?Sized>(
         &mut self,
         command: &C,
         options: SendOptions,

@@ -10,7 +10,7 @@
 
 use super::in_flight::{Flags, InFlight, Slot};
 use crate::parts::PIECES;
-use crate::resp::{ArgumentWriter, EncodeError, Encoder};
+use crate::resp::{Encode, EncodeError, Encoder};
 use crate::storage::{Buffer, move_within};
 
 #[derive(Debug)]
@@ -129,11 +129,8 @@ impl<'a> TransmitPath<'a> {
     }
 
     /// Appends the words of a command, whole or not at all.
-    pub(super) fn append_command(
-        &mut self,
-        write: &dyn Fn(&mut ArgumentWriter<'_, '_>),
-    ) -> Result<(), EncodeError> {
-        Encoder::new(&mut self.buffer).arguments(write)
+    pub(super) fn append_command(&mut self, command: &dyn Encode) -> Result<(), EncodeError> {
+        Encoder::new(&mut self.buffer).any_command(command)
     }
 
     /// What was appended after the mark.
@@ -314,7 +311,7 @@ mod tests {
             for name in names {
                 let mark = path.mark();
                 let start = path.position();
-                path.append_command(&|out| out.bytes(name)).unwrap();
+                path.append_command(&[name]).unwrap();
                 let length = path.queue(mark);
                 in_flight.reserve().unwrap();
                 in_flight.push(Slot { start, length, ..Slot::EMPTY });
@@ -322,7 +319,7 @@ mod tests {
             if greeted {
                 path.gate = Some(0);
                 let mark = path.mark();
-                path.append_command(&|out| out.bytes(b"AUTH")).unwrap();
+                path.append_command(&["AUTH"]).unwrap();
                 path.greet(mark);
                 path.open_gate();
             }

@@ -1,8 +1,8 @@
 //! The wire: RESP2 and RESP3 as bytes.
 //!
 //! A [`Parser`] finds the frames in received bytes; [`Scanner`] is the default one and [`NomParser`] the same grammar
-//! written with nom. A [`Frame`] is a view of the bytes of one accepted value. An [`Encoder`] writes commands and,
-//! for tests, proxies and servers, replies.
+//! written with nom. A [`Frame`] is a view of the bytes of one accepted value. An [`Encoder`] writes commands, which are
+//! whatever implements [`Encode`], and, for tests, proxies and servers, replies. [`Words`] reads a written command.
 //!
 //! The grammar is that of the [RESP specification](https://redis.io/docs/latest/develop/reference/protocol-spec/),
 //! read strictly: see [`ProtocolErrorKind`] for everything that is refused.
@@ -15,10 +15,11 @@ mod nom_parser;
 mod scanner;
 mod tokens;
 mod walk;
+mod words;
 
 #[cfg(feature = "alloc")]
 pub use encoder::encode;
-pub use encoder::{ArgumentWriter, EncodeError, Encoder};
+pub use encoder::{ArgumentWriter, Encode, EncodeError, Encoder};
 pub use error::{ErrorCode, ErrorReply, ProtocolError, ProtocolErrorKind};
 pub use frame::{Attributes, Chunks, Data, Elements, Frame, Pairs};
 pub(crate) use frame::{parse_integer, split_verbatim};
@@ -26,7 +27,8 @@ pub use limits::Limits;
 pub use nom_parser::{NomLevel, NomParser};
 pub use scanner::{Level, Scanner};
 pub use tokens::{Token, Tokens};
-pub(crate) use walk::{Body, Head, Length, Walker, split_length, split_payload};
+pub(crate) use walk::{Body, Head, Length, Walker, split_length};
+pub use words::Words;
 
 /// The version of the protocol that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]

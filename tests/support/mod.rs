@@ -7,9 +7,8 @@
 pub mod defmt_frames;
 pub mod server;
 
-use redwire::command::Command;
 use redwire::connection::{Buffers, CloseReason, Config, Connection, Event, SendError, SendOptions, Ticket};
-use redwire::resp::{Parser, Scanner};
+use redwire::resp::{Encode, Parser, Scanner};
 use redwire::time::{Duration, Instant};
 use server::Server;
 
@@ -69,7 +68,7 @@ impl<'a, P: Parser> Pair<'a, P> {
         self.send_command(&words[..], SendOptions::default())
     }
 
-    pub fn send_command<C: Command + ?Sized>(
+    pub fn send_command<C: Encode + ?Sized>(
         &mut self,
         command: &C,
         options: SendOptions,

@@ -3,8 +3,7 @@
 use core::fmt;
 
 use super::decimal::{format_float, format_number, header};
-use super::{Encoder, write_bulk};
-use crate::command::Command;
+use super::{Encode, Encoder, write_bulk};
 use crate::storage::{Buffer, copy, move_within};
 
 /// A command could not be written; nothing of it is in the buffer.
@@ -107,7 +106,7 @@ impl ArgumentWriter<'_, '_> {
 /// ```
 #[cfg(feature = "alloc")]
 #[must_use]
-pub fn encode<C: Command + ?Sized>(command: &C) -> alloc::vec::Vec<u8> {
+pub fn encode<C: Encode + ?Sized>(command: &C) -> alloc::vec::Vec<u8> {
     let mut buffer = Buffer::growing(usize::MAX);
     match Encoder::new(&mut buffer).command(command) {
         Ok(()) => buffer.filled().to_vec(),
@@ -121,21 +120,18 @@ impl Encoder<'_, '_> {
     /// # Errors
     /// [`EncodeError`]; the buffer is as before.
     #[inline]
-    pub fn command<C: Command + ?Sized>(&mut self, command: &C) -> Result<(), EncodeError> {
-        self.arguments(&|out| command.write_arguments(out))
+    pub fn command<C: Encode + ?Sized>(&mut self, command: &C) -> Result<(), EncodeError> {
+        self.any_command(&command)
     }
 
-    /// Appends a command with the arguments that `write` writes. All commands share this code.
-    pub(crate) fn arguments(
-        &mut self,
-        write: &dyn Fn(&mut ArgumentWriter<'_, '_>),
-    ) -> Result<(), EncodeError> {
+    /// Appends a command. All of them share this code.
+    pub(crate) fn any_command(&mut self, command: &dyn Encode) -> Result<(), EncodeError> {
         let before = self.buffer.len();
         // The count is not known yet; one digit is right for most commands.
         let header_fits = self.buffer.append(b"*0\r\n").is_ok();
         let missing = if header_fits { 0 } else { 4 };
         let mut writer = ArgumentWriter { buffer: &mut *self.buffer, count: 0, missing };
-        write(&mut writer);
+        command.write_arguments(&mut writer);
         let ArgumentWriter { count, missing, .. } = writer;
         if (1..10).contains(&count) && missing == 0 {
             if let Some(digit) = self.buffer.filled_mut().get_mut(before + 1) {
@@ -173,14 +169,13 @@ mod tests {
     use std::{format, vec};
 
     use super::*;
-    use crate::command::cmd;
 
     #[test]
     fn a_command_is_appended_whole_or_not_at_all() {
         for size in 0..40 {
             let mut memory = [0; 40];
             let mut buffer = Buffer::borrowed(&mut memory[..size]);
-            let result = Encoder::new(&mut buffer).command(&cmd("SET").arg("k").arg("value"));
+            let result = Encoder::new(&mut buffer).command(&["SET", "k", "value"]);
             let whole = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n";
             if size >= whole.len() {
                 assert_eq!(result, Ok(()));
@@ -195,10 +190,11 @@ mod tests {
     #[test]
     fn many_arguments_shift_the_header() {
         for count in [1usize, 9, 10, 11, 99, 100, 1000] {
-            let arguments = vec!["x"; count];
+            let mut words = vec!["x"; count + 1];
+            words[0] = "DEL";
             let mut buffer = Buffer::growing(1 << 20);
             buffer.append(b"before").unwrap();
-            Encoder::new(&mut buffer).command(&cmd("DEL").arg(&arguments)).unwrap();
+            Encoder::new(&mut buffer).command(words.as_slice()).unwrap();
             let mut expected = format!("before*{}\r\n$3\r\nDEL\r\n", count + 1);
             expected.push_str(&"$1\r\nx\r\n".repeat(count));
             assert_eq!(buffer.filled(), expected.as_bytes());
@@ -210,7 +206,7 @@ mod tests {
         let whole = b"*10\r\n".len() + b"$1\r\nx\r\n".len() * 10;
         let mut memory = [0; 128];
         let mut buffer = Buffer::borrowed(&mut memory[..whole - 1]);
-        let result = Encoder::new(&mut buffer).command(&cmd("x").arg(["x"; 9]));
+        let result = Encoder::new(&mut buffer).command(&["x"; 10]);
         assert_eq!(result, Err(EncodeError::Capacity { needed: whole, available: whole - 1 }));
         assert!(buffer.is_empty());
     }

@@ -1,8 +1,9 @@
-//! Writing the wire. [`commands`] is what a client writes, [`replies`] what tests, proxies and servers write; [`decimal`]
-//! makes the digits of both.
+//! Writing the wire. [`commands`] is what a client writes, of whatever can be written as one ([`encode`](self::encode)),
+//! [`replies`] what tests, proxies and servers write; [`decimal`] makes the digits of both.
 
 mod commands;
 mod decimal;
+mod encode;
 mod replies;
 
 use crate::storage::Buffer;
@@ -10,6 +11,7 @@ use crate::storage::Buffer;
 pub use commands::encode;
 pub use commands::{ArgumentWriter, EncodeError};
 use decimal::header;
+pub use encode::Encode;
 
 /// Writes commands and replies into a [`Buffer`]. What does not fit is not written at all.
 ///

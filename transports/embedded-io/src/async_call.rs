@@ -8,7 +8,7 @@ use core::task::{Context, Poll};
 use redwire::command::{Command, Executor, ExecutorAs, Fixed, Open};
 use redwire::connection::{SendOptions, Ticket};
 use redwire::reply::FromReply;
-use redwire::resp::Parser;
+use redwire::resp::{Encode, Parser};
 
 use crate::session::Wanted;
 use crate::{AsyncClient, AsyncConnector, Clock, Error, ErrorKind};
@@ -29,7 +29,7 @@ pub struct Call<'c, 'b, C: AsyncConnector, K: Clock, P: Parser, R> {
 }
 
 impl<'c, 'b, C: AsyncConnector, K: Clock, P: Parser, R> Call<'c, 'b, C, K, P, R> {
-    pub(crate) fn new<T: Command>(client: &'c mut AsyncClient<'b, C, K, P>, command: &T) -> Self {
+    pub(crate) fn new<T: Encode>(client: &'c mut AsyncClient<'b, C, K, P>, command: &T) -> Self {
         const {
             assert!(
                 C::CANCEL_SAFE,

@@ -4,7 +4,7 @@ use redwire::command::{self, Arguments, Command, Gives};
 use redwire::connection::{Config, Connection, Message, SendError, SendOptions, Ticket};
 use redwire::parts::PIECES;
 use redwire::reply::FromReply;
-use redwire::resp::{Parser, Scanner};
+use redwire::resp::{Encode, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
@@ -300,7 +300,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         self.confirmed(&command::sunsubscribe(channels)).await
     }
 
-    async fn confirmed<T: Command>(&mut self, command: &T) -> Result<(), Error> {
+    async fn confirmed<T: Encode>(&mut self, command: &T) -> Result<(), Error> {
         self.answer(command, SendOptions::default()).await?;
         match self.session.reply() {
             // The confirmation is no reply; an error is one.
@@ -405,7 +405,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// Sends a command and waits for what answers it, which is the engine's last event then.
     pub(crate) async fn answer<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
     where
-        T: Command + ?Sized,
+        T: Encode + ?Sized,
     {
         self.prepare()?;
         let mut since = None;
@@ -420,7 +420,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
 
     pub(crate) fn send<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, SendError>
     where
-        T: Command + ?Sized,
+        T: Encode + ?Sized,
     {
         let now = self.clock.now();
         self.session.engine.send_with(now, command, options)

@@ -3,7 +3,7 @@
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
 use redwire::connection::Misuse;
 use redwire::reply::FromReply;
-use redwire::resp::Parser;
+use redwire::resp::{Encode, Parser};
 
 use crate::batch::{Batch, Collector, Lent, State, unwatch};
 use crate::replies::FromReplies;
@@ -138,7 +138,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     }
 
     /// Queues a command, behind MULTI if it is the first of a transaction.
-    fn add<T: Command>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
+    fn add<T: Encode>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
         self.begin_batch(batch, atomic);
         let now = self.now();
         batch.add(&mut self.session, now, command);
@@ -205,7 +205,7 @@ pub struct AsyncPipeline<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
 
 impl<C: AsyncConnector, K: Clock, P: Parser> AsyncPipeline<'_, '_, C, K, P> {
     /// Adds a command with options, or one that no method knows.
-    pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
+    pub fn add<T: Encode>(&mut self, command: T) -> &mut Self {
         self.client.add(&mut self.batch, self.atomic, &command);
         self
     }
@@ -311,7 +311,7 @@ pub struct AsyncQueue<'t, 'b, C: AsyncConnector, K: Clock, P: Parser> {
 
 impl<C: AsyncConnector, K: Clock, P: Parser> AsyncQueue<'_, '_, C, K, P> {
     /// Adds a command with options, or one that no method knows.
-    pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
+    pub fn add<T: Encode>(&mut self, command: T) -> &mut Self {
         if *self.state == State::Open {
             self.client.add(self.batch, true, &command);
         } else {
@@ -338,7 +338,17 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncQueue<'_, '_, C, K, P> {
     }
 }
 
-crate::pipeline::executors!(AsyncConnector: AsyncPipeline AsyncQueue);
+impl<C: AsyncConnector, K: Clock, P: Parser> command::Queue for AsyncPipeline<'_, '_, C, K, P> {
+    fn queue<T: Encode>(&mut self, command: T) {
+        self.add(command);
+    }
+}
+
+impl<C: AsyncConnector, K: Clock, P: Parser> command::Queue for AsyncQueue<'_, '_, C, K, P> {
+    fn queue<T: Encode>(&mut self, command: T) {
+        self.add(command);
+    }
+}
 
 impl<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> Executor for &'c mut AsyncTransaction<'_, 'b, C, K, P> {
     type Output<R> = Call<'c, 'b, C, K, P, R>;

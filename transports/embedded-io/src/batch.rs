@@ -1,8 +1,8 @@
 //! Commands that are sent together: what pipelines and transactions of both clients keep of them.
 
-use redwire::command::{self, Arguments, Command};
+use redwire::command::{self, Arguments};
 use redwire::connection::{Capacity, Event, Mode, Ticket};
-use redwire::resp::{ArgumentWriter, Frame, Parser};
+use redwire::resp::{ArgumentWriter, Encode, Frame, Parser};
 use redwire::time::Instant;
 
 use crate::replies::FromReplies;
@@ -54,7 +54,7 @@ impl Batch {
     pub(crate) fn add<P, T>(&mut self, session: &mut Session<'_, P>, now: Instant, command: &T)
     where
         P: Parser,
-        T: Command + ?Sized,
+        T: Encode + ?Sized,
     {
         if self.error.is_some() {
             return;

@@ -5,7 +5,7 @@ use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gi
 use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
 use redwire::parts::{DEADLINES, PIECES};
 use redwire::reply::FromReply;
-use redwire::resp::{ArgumentWriter, Frame, Parser, Scanner};
+use redwire::resp::{Encode, Frame, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
@@ -14,24 +14,6 @@ use crate::{Clock, Connector, Error, ErrorKind, Memory};
 
 /// How often something is read at most when the moment to wait for has passed.
 const LATE_READS: u16 = 1024;
-
-/// A command of which no more is known than what it writes: code that takes it is there once for all commands.
-struct Erased<'c> {
-    write: &'c dyn Fn(&mut ArgumentWriter<'_, '_>),
-    patience: Patience,
-}
-
-impl Command for Erased<'_> {
-    type Reply = Open;
-
-    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        (self.write)(out);
-    }
-
-    fn patience(&self) -> Patience {
-        self.patience
-    }
-}
 
 /// Says without waiting whether a stream has something to be read.
 type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
@@ -155,8 +137,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         let now = self.clock.now();
         let sign = self.session.new_sign(now);
         let ping = command::ping().message(sign);
-        let erased = Erased { write: &|out| ping.write_arguments(out), patience: ping.patience() };
-        let mut verified = match self.converse(&erased) {
+        let mut verified = match self.converse(&ping) {
             Ok(reply) => echoes(reply, sign),
             Err(error) => Err(error),
         };
@@ -219,8 +200,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         T::Reply: Gives<R>,
         R: FromReply<'c>,
     {
-        let erased = Erased { write: &|out| command.write_arguments(out), patience: command.patience() };
-        match self.reply_to(&erased) {
+        match self.reply_to(&command) {
             Ok(frame) => frame.decode().map_err(Error::from),
             Err(error) => Err(error),
         }
@@ -228,13 +208,13 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Runs a command; the same code for all of them.
     #[inline(never)]
-    fn reply_to(&mut self, command: &Erased<'_>) -> Result<Frame<'_>, Error> {
+    fn reply_to(&mut self, command: &dyn Encode) -> Result<Frame<'_>, Error> {
         self.prepare()?;
         self.converse(command)
     }
 
     /// The same over the connection that is there.
-    fn converse(&mut self, command: &Erased<'_>) -> Result<Frame<'_>, Error> {
+    fn converse(&mut self, command: &dyn Encode) -> Result<Frame<'_>, Error> {
         let ticket = self.queue(command, SendOptions::default())?;
         self.admitted(ticket)?;
         self.session.frame()
@@ -344,7 +324,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         self.confirmed(&command::sunsubscribe(channels))
     }
 
-    fn confirmed<T: Command>(&mut self, command: &T) -> Result<(), Error> {
+    fn confirmed<T: Encode>(&mut self, command: &T) -> Result<(), Error> {
         self.answer(command, SendOptions::default())?;
         match self.session.reply() {
             // The confirmation is no reply; an error is one.
@@ -430,7 +410,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     #[inline]
     pub(crate) fn answer<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
     where
-        T: Command + ?Sized,
+        T: Encode + ?Sized,
     {
         let ticket = self.send(command, options)?;
         self.admitted(ticket)?;
@@ -450,7 +430,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Sends a command over a connection that is there, behind replies that nobody waits for.
     pub(crate) fn send<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
     where
-        T: Command + ?Sized,
+        T: Encode + ?Sized,
     {
         self.prepare()?;
         self.queue(command, options)
@@ -459,7 +439,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     #[inline]
     fn queue<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
     where
-        T: Command + ?Sized,
+        T: Encode + ?Sized,
     {
         let mut since = None;
         loop {

@@ -3,7 +3,7 @@
 use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
 use redwire::connection::Misuse;
 use redwire::reply::FromReply;
-use redwire::resp::Parser;
+use redwire::resp::{Encode, Parser};
 
 use crate::batch::{Batch, Lent, State};
 use crate::replies::FromReplies;
@@ -92,7 +92,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     /// Queues a command, behind MULTI if it is the first of a transaction.
-    fn add<T: Command>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
+    fn add<T: Encode>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
         self.begin_batch(batch, atomic);
         let now = self.now();
         batch.add(&mut self.session, now, command);
@@ -142,7 +142,7 @@ pub struct Pipeline<'c, 'b, C: Connector, K: Clock, P: Parser> {
 
 impl<C: Connector, K: Clock, P: Parser> Pipeline<'_, '_, C, K, P> {
     /// Adds a command with options, or one that no method knows.
-    pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
+    pub fn add<T: Encode>(&mut self, command: T) -> &mut Self {
         self.client.add(&mut self.batch, self.atomic, &command);
         self
     }
@@ -245,7 +245,7 @@ pub struct Queue<'t, 'b, C: Connector, K: Clock, P: Parser> {
 
 impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
     /// Adds a command with options, or one that no method knows.
-    pub fn add<T: Command>(&mut self, command: T) -> &mut Self {
+    pub fn add<T: Encode>(&mut self, command: T) -> &mut Self {
         if *self.state == State::Open {
             self.client.add(self.batch, true, &command);
         } else {
@@ -271,35 +271,17 @@ impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
     }
 }
 
-/// Chains: a command that is called as a method is added.
-macro_rules! executors {
-    ($connector:ident: $($name:ident)*) => {$(
-        impl<C: $connector, K: Clock, P: Parser> Executor for &mut $name<'_, '_, C, K, P> {
-            type Output<R> = Self;
-
-            fn run<T, R>(self, command: T) -> Self
-            where
-                T: Command<Reply = Fixed<R>>,
-                R: for<'a> FromReply<'a>,
-            {
-                self.add(command)
-            }
-        }
-
-        impl<C: $connector, K: Clock, P: Parser> ExecutorAs<()> for &mut $name<'_, '_, C, K, P> {
-            fn run_as<T>(self, command: T) -> Self
-            where
-                T: Command<Reply = Open>,
-            {
-                self.add(command)
-            }
-        }
-    )*};
+impl<C: Connector, K: Clock, P: Parser> command::Queue for Pipeline<'_, '_, C, K, P> {
+    fn queue<T: Encode>(&mut self, command: T) {
+        self.add(command);
+    }
 }
 
-pub(crate) use executors;
-
-executors!(Connector: Pipeline Queue);
+impl<C: Connector, K: Clock, P: Parser> command::Queue for Queue<'_, '_, C, K, P> {
+    fn queue<T: Encode>(&mut self, command: T) {
+        self.add(command);
+    }
+}
 
 impl<C: Connector, K: Clock, P: Parser> Executor for &mut Transaction<'_, '_, C, K, P> {
     type Output<R> = Result<R, Error>;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
-use redwire::command::{Arguments, Command, evalsha};
+use redwire::command::{Arguments, evalsha};
 use redwire::connection::{
     self as engine, Capacity, CloseReason, Config, Event, Message, Mode, SendError, SendOptions, Ticket,
 };
-use redwire::resp::{ErrorCode, encode};
+use redwire::resp::{Encode, ErrorCode, encode};
 use redwire::time;
 
 use crate::script::{Call, Calls, Whole};
@@ -144,7 +144,7 @@ impl<C: Connector> Connection<C> {
     /// # Errors
     /// [`SendError`]: nothing of the command will be written. The bound of the queue is
     /// [`Options::queue_limit`](crate::Options::queue_limit).
-    pub fn send<D: Command + ?Sized>(&mut self, now: Instant, command: &D) -> Result<Ticket, SendError> {
+    pub fn send<D: Encode + ?Sized>(&mut self, now: Instant, command: &D) -> Result<Ticket, SendError> {
         self.send_with(now, command, SendOptions::default())
     }
 
@@ -152,7 +152,7 @@ impl<C: Connector> Connection<C> {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub fn send_with<D: Command + ?Sized>(
+    pub fn send_with<D: Encode + ?Sized>(
         &mut self,
         now: Instant,
         command: &D,

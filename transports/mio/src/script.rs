@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use redwire::command::{Arguments, Command, Open};
 use redwire::connection::Ticket;
-use redwire::resp::{ArgumentWriter, Frame};
+use redwire::resp::{ArgumentWriter, Encode, Words};
 use redwire::script::Digest;
 
 /// A Lua script, and its digest. To clone it copies nothing.
@@ -54,16 +53,12 @@ pub(crate) struct Whole {
     pub(crate) evalsha: Vec<u8>,
 }
 
-impl Command for Whole {
-    type Reply = Open;
-
+impl Encode for Whole {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         out.bytes(b"EVAL");
         out.bytes(self.script.source.as_bytes());
-        let mut words = Frame::new_unchecked(&self.evalsha).elements();
-        // EVALSHA and the digest.
-        let _ = words.nth(1);
-        words.write_arguments(out);
+        // Behind EVALSHA and the digest.
+        Words::of(&self.evalsha).skip(2).for_each(|word| out.bytes(word));
     }
 }
 

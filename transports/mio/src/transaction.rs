@@ -1,9 +1,8 @@
 //! The commands of a transaction, gathered before any is sent.
 
-use redwire::command::{Cmd, Command, Executor, ExecutorAs, Fixed, Open};
+use redwire::command::Queue;
 use redwire::connection::Misuse;
-use redwire::reply::FromReply;
-use redwire::resp::{Elements, Frame, encode};
+use redwire::resp::{Encode, Words, encode};
 
 /// The commands of a transaction, to be sent with [`Connection::transaction`](crate::Connection::transaction). They are
 /// methods of it ([`Commands`](redwire::command::Commands)), or values to [`add`](Self::add).
@@ -28,7 +27,7 @@ impl Transaction {
     }
 
     /// Adds a command with options, or one that no method knows.
-    pub fn add<C: Command>(&mut self, command: C) -> &mut Self {
+    pub fn add<C: Encode>(&mut self, command: C) -> &mut Self {
         self.commands.push(encode(&command));
         self
     }
@@ -52,8 +51,8 @@ impl Transaction {
     pub(crate) fn check(&self) -> Result<(), Misuse> {
         const ENDS: [&[u8]; 4] = [b"EXEC", b"DISCARD", b"RESET", b"QUIT"];
         let ends = |command: &Vec<u8>| {
-            let name = Frame::new_unchecked(command).elements().next().and_then(|name| name.text());
-            ENDS.iter().any(|end| name.is_some_and(|name| name.eq_ignore_ascii_case(end)))
+            let name = Words::of(command).next().unwrap_or_default();
+            ENDS.iter().any(|end| name.eq_ignore_ascii_case(end))
         };
         match self.commands.iter().any(|command| command.is_empty()) {
             true => Err(Misuse::Empty),
@@ -62,8 +61,8 @@ impl Transaction {
         }
     }
 
-    pub(crate) fn commands(&self) -> impl Iterator<Item = Cmd<Elements<'_>, Open>> {
-        self.commands.iter().map(|bytes| Cmd::new(Frame::new_unchecked(bytes).elements()))
+    pub(crate) fn commands(&self) -> impl Iterator<Item = Words<'_>> {
+        self.commands.iter().map(|command| Words::of(command))
     }
 }
 
@@ -74,23 +73,8 @@ impl std::fmt::Debug for Transaction {
     }
 }
 
-impl Executor for &mut Transaction {
-    type Output<R> = Self;
-
-    fn run<C, R>(self, command: C) -> Self
-    where
-        C: Command<Reply = Fixed<R>>,
-        R: for<'a> FromReply<'a>,
-    {
-        self.add(command)
-    }
-}
-
-impl ExecutorAs<()> for &mut Transaction {
-    fn run_as<C>(self, command: C) -> Self
-    where
-        C: Command<Reply = Open>,
-    {
-        self.add(command)
+impl Queue for Transaction {
+    fn queue<C: Encode>(&mut self, command: C) {
+        self.add(command);
     }
 }

@@ -5,10 +5,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use redwire::command::Command;
 use redwire::connection::{Capacity, Misuse, SendError};
 use redwire::reply::{DecodeError, Mismatch};
-use redwire::resp::{ErrorCode, ErrorReply, Frame, ProtocolError};
+use redwire::resp::{Encode, ErrorCode, ErrorReply, ProtocolError, Words};
 use redwire::url::UrlError;
 
 /// Why something could not be done: what happened, at which server, to which command.
@@ -162,7 +161,7 @@ impl Error {
         self
     }
 
-    pub(crate) fn about<C: Command + ?Sized>(mut self, command: &C) -> Self {
+    pub(crate) fn about<C: Encode + ?Sized>(mut self, command: &C) -> Self {
         self.0.command.get_or_insert_with(|| name_of(command));
         self
     }
@@ -449,14 +448,13 @@ fn without_stop(error: &ServerError) -> String {
 }
 
 /// The name of a command: its first word alone, since the others may be secrets.
-fn name_of<C: Command + ?Sized>(command: &C) -> Box<str> {
+fn name_of<C: Encode + ?Sized>(command: &C) -> Box<str> {
     name_in(&redwire::resp::encode(command))
 }
 
 /// The name of an encoded command.
 pub(crate) fn name_in(encoded: &[u8]) -> Box<str> {
-    let name =
-        Frame::new_unchecked(encoded).elements().next().and_then(|word| word.text()).unwrap_or_default();
+    let name = Words::of(encoded).next().unwrap_or_default();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'|');
     let name = name.get(..name.len().min(48)).unwrap_or_default();
     if name.is_empty() || !name.iter().all(plain) {

@@ -5,9 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant as Moment;
 
-use redwire::command::Command;
 use redwire::connection::{Buffers, CloseReason, Connection, Event, FailureReason, Mode, Ticket};
 use redwire::reply::FromReply;
+use redwire::resp::Encode;
 use redwire::storage::IDLE_CAPACITY;
 use redwire::time::Instant;
 use redwire::url::Endpoint;
@@ -121,7 +121,7 @@ impl Link {
     /// Runs a command that leaves the connection as it is, and reads its reply.
     pub(crate) fn run<C, R>(&mut self, command: &C) -> Result<R, Error>
     where
-        C: Command + ?Sized,
+        C: Encode + ?Sized,
         R: for<'a> FromReply<'a>,
     {
         self.send(command)
@@ -139,7 +139,7 @@ impl Link {
     }
 
     /// Queues a command to be written.
-    pub(crate) fn send<C: Command + ?Sized>(&mut self, command: &C) -> Result<Ticket, Error> {
+    pub(crate) fn send<C: Encode + ?Sized>(&mut self, command: &C) -> Result<Ticket, Error> {
         let now = self.now();
         self.engine.send(now, command).map_err(|error| self.locate(error.into()))
     }

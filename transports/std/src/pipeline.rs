@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use redwire::command::{Cmd, Command, Executor, ExecutorAs, Fixed, Open, Patience};
+use redwire::command::{Cmd, Open, Patience, Queue};
 use redwire::connection::{Event, FailureReason, Mode, SendError, Ticket};
-use redwire::reply::FromReply;
-use redwire::resp::{Encoder, ErrorReply, Frame};
+use redwire::resp::{Encode, Encoder, ErrorReply, Frame, Words};
 use redwire::script::Digest;
 use redwire::storage::Buffer;
 
@@ -56,7 +55,7 @@ impl<'c> Pipeline<'c> {
     }
 
     /// Adds a command with options, or one that no method knows.
-    pub fn add<C: Command>(&mut self, command: C) -> &mut Self {
+    pub fn add<C: Encode>(&mut self, command: C) -> &mut Self {
         self.batch.add(&command);
         self
     }
@@ -113,24 +112,9 @@ impl<'c> Pipeline<'c> {
     }
 }
 
-impl Executor for &mut Pipeline<'_> {
-    type Output<R> = Self;
-
-    fn run<C, R>(self, command: C) -> Self
-    where
-        C: Command<Reply = Fixed<R>>,
-        R: for<'a> FromReply<'a>,
-    {
-        self.add(command)
-    }
-}
-
-impl ExecutorAs<()> for &mut Pipeline<'_> {
-    fn run_as<C>(self, command: C) -> Self
-    where
-        C: Command<Reply = Open>,
-    {
-        self.add(command)
+impl Queue for Pipeline<'_> {
+    fn queue<C: Encode>(&mut self, command: C) {
+        self.add(command);
     }
 }
 
@@ -191,7 +175,7 @@ impl Batch {
         }
     }
 
-    pub(crate) fn add<C: Command>(&mut self, command: &C) {
+    pub(crate) fn add<C: Encode>(&mut self, command: &C) {
         match Encoder::new(&mut self.encoded).command(command) {
             Ok(()) => {
                 self.commands.push(Queued { end: self.encoded.len(), patience: command.patience() });
@@ -227,17 +211,17 @@ impl Batch {
     }
 
     /// One of the commands, as it was encoded.
-    fn encoded(&self, position: usize) -> Option<(Frame<'_>, Patience)> {
+    fn encoded(&self, position: usize) -> Option<(&[u8], Patience)> {
         let start = match position.checked_sub(1) {
             Some(before) => self.commands.get(before)?.end,
             None => 0,
         };
         let Queued { end, patience } = *self.commands.get(position)?;
-        Some((Frame::new_unchecked(self.encoded.filled().get(start..end)?), patience))
+        Some((self.encoded.filled().get(start..end)?, patience))
     }
 
     fn name(&self, position: usize) -> Box<str> {
-        crate::error::name_in(self.encoded(position).map_or(&[], |(command, _)| command.as_bytes()))
+        crate::error::name_in(self.encoded(position).map_or(&[], |(command, _)| command))
     }
 
     /// Runs the commands, plain or between MULTI and EXEC.
@@ -309,7 +293,7 @@ impl Batch {
             while tickets.len() < count && link.engine.queued_bytes() < AHEAD {
                 let sent = match self.encoded(place(tickets.len())) {
                     Some((command, patience)) => {
-                        link.send(&Cmd::<_, Open>::new(command.elements()).patient(patience))
+                        link.send(&Cmd::<_, Open>::new(Words::of(command)).patient(patience))
                     }
                     None if tickets.is_empty() => link.send(&["MULTI"]),
                     None => link.send(&["EXEC"]),

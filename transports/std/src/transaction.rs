@@ -1,8 +1,8 @@
 //! Transactions that depend on what was read before.
 
-use redwire::command::{Arguments, Command, Executor, ExecutorAs, Fixed, Open};
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Open};
 use redwire::reply::FromReply;
-use redwire::resp::ArgumentWriter;
+use redwire::resp::{ArgumentWriter, Encode};
 
 use crate::link::Link;
 use crate::pipeline::Batch;
@@ -33,9 +33,7 @@ pub struct Queue {
 
 struct Watch<'k, K>(&'k K);
 
-impl<K: Arguments> Command for Watch<'_, K> {
-    type Reply = Fixed<()>;
-
+impl<K: Arguments> Encode for Watch<'_, K> {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         out.bytes(b"WATCH");
         self.0.write_arguments(out);
@@ -76,7 +74,7 @@ impl<'c> Transaction<'c> {
     pub fn execute<C, R>(&mut self, command: C) -> Result<R, Error>
     where
         C: Command,
-        C::Reply: redwire::command::Gives<R>,
+        C::Reply: command::Gives<R>,
         R: for<'a> FromReply<'a>,
     {
         self.queue.on_link(|link| link.run(&command)).map_err(|error| error.about(&command))
@@ -109,7 +107,7 @@ impl<'c> Transaction<'c> {
 
 impl Queue {
     /// Adds a command with options, or one that no method knows.
-    pub fn add<C: Command>(&mut self, command: C) -> &mut Self {
+    pub fn add<C: Encode>(&mut self, command: C) -> &mut Self {
         self.batch.add(&command);
         self
     }
@@ -181,23 +179,8 @@ impl<R: for<'a> FromReply<'a>> ExecutorAs<R> for &mut Transaction<'_> {
     }
 }
 
-impl Executor for &mut Queue {
-    type Output<R> = Self;
-
-    fn run<C, R>(self, command: C) -> Self
-    where
-        C: Command<Reply = Fixed<R>>,
-        R: for<'a> FromReply<'a>,
-    {
-        self.add(command)
-    }
-}
-
-impl ExecutorAs<()> for &mut Queue {
-    fn run_as<C>(self, command: C) -> Self
-    where
-        C: Command<Reply = Open>,
-    {
-        self.add(command)
+impl command::Queue for Queue {
+    fn queue<C: Encode>(&mut self, command: C) {
+        self.add(command);
     }
 }

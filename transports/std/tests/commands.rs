@@ -324,7 +324,7 @@ fn commands_that_change_their_connection_are_refused() {
             &["SCRIPT", "DEBUG", "YES"],
             &["READONLY"],
         ] {
-            let error = client.execute::<_, Value>(Words(words)).unwrap_err();
+            let error = client.execute::<_, Value>(words).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::OwnConnection), "{words:?}: {error:?}");
             assert_eq!(error.command(), Some(words[0]));
             client.set("k", words[0]).unwrap();
@@ -332,17 +332,6 @@ fn commands_that_change_their_connection_are_refused() {
         }
         assert_eq!(server.client().get::<String>("k").unwrap(), "READONLY");
     });
-}
-
-/// Words as a command that can be handed over.
-struct Words<'w>(&'w [&'w str]);
-
-impl Command for Words<'_> {
-    type Reply = Open;
-
-    fn write_arguments(&self, out: &mut redwire::resp::ArgumentWriter<'_, '_>) {
-        self.0.iter().for_each(|word| out.bytes(word.as_bytes()));
-    }
 }
 
 #[test]

@@ -46,17 +46,6 @@ fn a_line_without_end_ends_the_connection() {
     }
 }
 
-/// A command of any words, or of none.
-struct Words<'w>(&'w [&'w str]);
-
-impl Command for Words<'_> {
-    type Reply = Open;
-
-    fn write_arguments(&self, out: &mut redwire::resp::ArgumentWriter<'_, '_>) {
-        self.0.iter().for_each(|word| out.bytes(word.as_bytes()));
-    }
-}
-
 #[test]
 fn an_upload_that_is_given_up_ends_the_connection_and_sets_nothing() {
     for (_, config) in protocols() {
@@ -84,7 +73,7 @@ fn an_upload_that_is_given_up_ends_the_connection_and_sets_nothing() {
         assert_eq!(world.state().opened, 3);
         // What would change the connection cannot be handed over in pieces.
         for words in [&["CLIENT", "REPLY"][..], &["SUBSCRIBE"], &["SELECT"], &["WATCH"], &[]] {
-            let error = redis.upload(Words(words), 3).unwrap_err();
+            let error = redis.upload(words, 3).unwrap_err();
             assert!(matches!(error.kind, ErrorKind::Misuse(_)), "{error:?}");
         }
         // An empty value, and one that just fits.
