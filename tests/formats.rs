@@ -36,8 +36,9 @@ macro_rules! formats {
 fn every_public_type_is_format() {
     let listed = formats! {
         command: Cmd<(), ()>, Fixed<u8>, Open, Side;
-        connection: Buffers, Capacity, CloseReason, Config, Connection, Event, Failure, FailureReason, Message,
-            Misuse, Mode, SendError, SendOptions, Slot, Subscription, SubscriptionKind, Ticket, TimeoutReason;
+        connection: Buffers, Capacity, Changes, CloseReason, Config, Connection, Event, Failure, FailureReason, Message,
+            Misuse, Mode, SendError, SendOptions, Slot, Subscription, SubscriptionEnd, SubscriptionKind, Ticket, TimeoutReason,
+            Transaction, TransactionTickets;
         reply: DecodeError, Mismatch, MismatchReason, Reply, ReplyElements, Value;
         reply: ::text:: ClientInfo, ::text:: ClientList, ::text:: Info, ::text:: InfoField, ::text:: Properties;
         resp: ArgumentWriter, Attributes, Chunks, Data, Elements, EncodeError, Encoder, ErrorCode, ErrorReply,

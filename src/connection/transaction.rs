@@ -44,6 +44,13 @@ pub struct Transaction<'c, 'a, P: Parser = Scanner<'a>> {
     done: bool,
 }
 
+#[cfg(feature = "defmt")]
+impl<P: Parser> defmt::Format for Transaction<'_, '_, P> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Transaction {{ commands: {=usize} }}", self.len());
+    }
+}
+
 /// The tickets of a transaction that was sent: that of MULTI, those of its commands, and that of EXEC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -38,7 +38,7 @@ impl Client {
     /// `unix://[[user]:password@]/path[?db=database]`. It connects when it runs its first command.
     ///
     /// # Errors
-    /// An error of kind [`ErrorKind::Url`]. It does not show the URL.
+    /// An error of kind [`ErrorKind::Url`](crate::ErrorKind::Url). It does not show the URL.
     pub fn open(url: &str) -> Result<Self, Error> {
         Ok(Self::with_config(ClientConfig::from_url(url)?))
     }
@@ -62,7 +62,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`]. A command that changes the connection it runs on, such as SELECT or SUBSCRIBE, is of kind
-    /// [`ErrorKind::OwnConnection`].
+    /// [`ErrorKind::OwnConnection`](crate::ErrorKind::OwnConnection).
     pub fn execute<C, R>(&self, command: C) -> Result<R, Error>
     where
         C: Command,
@@ -106,7 +106,7 @@ impl Client {
     ///
     /// # Errors
     /// That of `body`, after which nothing is executed and no key is watched. When the connection is lost while keys are
-    /// watched, an error of kind [`ErrorKind::Watch`]: `body` is not run again of itself then. When the connection was lost
+    /// watched, an error of kind [`ErrorKind::Watch`](crate::ErrorKind::Watch): `body` is not run again of itself then. When the connection was lost
     /// after the transaction had been written, [`Error::maybe_executed`] says so; and so it does when something fails after
     /// [`Queue::execute`](crate::Queue::execute) has succeeded.
     pub fn transaction<K, T>(
