@@ -163,6 +163,8 @@ pub(super) struct InFlight<'a> {
     slots: Storage<'a, Slot>,
     head: usize,
     length: usize,
+    /// How many of the slots are those of commands that were taken back.
+    taken_back: usize,
     /// The number of the slot at the head.
     first: u32,
     generation: u32,
@@ -170,7 +172,7 @@ pub(super) struct InFlight<'a> {
 
 impl<'a> InFlight<'a> {
     pub(super) fn new(slots: Storage<'a, Slot>) -> Self {
-        InFlight { slots, head: 0, length: 0, first: 0, generation: 0 }
+        InFlight { slots, head: 0, length: 0, taken_back: 0, first: 0, generation: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -179,6 +181,16 @@ impl<'a> InFlight<'a> {
 
     pub(super) fn len(&self) -> usize {
         self.length
+    }
+
+    /// One more of the slots was marked as taken back.
+    pub(super) fn count_taken_back(&mut self) {
+        self.taken_back += 1;
+    }
+
+    /// How many commands are in flight: those that were taken back are not.
+    pub(super) fn commands(&self) -> usize {
+        self.length - self.taken_back
     }
 
     /// How many slots somebody waits for.
@@ -258,6 +270,9 @@ impl<'a> InFlight<'a> {
 
     #[inline]
     fn pop_one(&mut self) {
+        if self.front().is_some_and(|slot| slot.is(Flags::TAKEN_BACK)) {
+            self.taken_back = self.taken_back.saturating_sub(1);
+        }
         self.head = self.index(1);
         self.length -= 1;
         self.first = self.first.wrapping_add(1);

@@ -297,6 +297,11 @@ impl<'a, P: Parser> Connection<'a, P> {
 
     /// Bytes to be written now. Write what can be written, and say how much it was with
     /// [`transmitted`](Self::transmitted). None: poll again after sending, events, and timeouts.
+    ///
+    /// Call nothing else in between: what has not been said to be transmitted can still be taken back, by
+    /// [`discard`](Self::discard) or [`handle_timeout`](Self::handle_timeout), and then must not have been written. Where a
+    /// write goes on by itself, as that of a completion queue or of DMA does, copy the bytes, call `transmitted` for all of
+    /// them, and write the copy.
     #[inline]
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
@@ -406,10 +411,11 @@ impl<'a, P: Parser> Connection<'a, P> {
         self.known.database
     }
 
-    /// How many commands wait for their replies, those included whose replies will be discarded.
+    /// How many commands wait for their replies, those included whose replies will be discarded, and those not that were
+    /// taken back. In lent memory such a command keeps its [`Slot`] until all older commands are answered.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.in_flight.commands()
     }
 
     /// Whether somebody waits for the reply to a command: those that were discarded do not count, nor do the engine's own.

@@ -118,7 +118,12 @@ impl<P: Parser> Connection<'_, P> {
             match self.link.phase {
                 Phase::Idle => return None,
                 Phase::Over => return Some(self.close_down()),
-                Phase::Handshake => self.go_on_restoring(),
+                Phase::Handshake => {
+                    self.go_on_restoring();
+                    if self.link.phase == Phase::Over {
+                        continue;
+                    }
+                }
                 Phase::Ready => {}
             }
             if let Some(resubscribed) = self.link.announce.take() {

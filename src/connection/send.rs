@@ -94,18 +94,25 @@ impl<P: Parser> Connection<'_, P> {
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
-        if FAST && self.transmit.has_taken_back() && self.transmit.has_gate() {
-            self.transmit.drop_taken_back(&mut self.in_flight);
+        match self.try_to_send(now, command, options, open) {
+            Err(SendError::Capacity(Capacity::Transmit { .. })) if FAST && self.transmit.has_taken_back() => {
+                self.transmit.drop_taken_back(&mut self.in_flight);
+                self.try_to_send(now, command, options, open)
+            }
+            sent => sent,
         }
+    }
+
+    fn try_to_send(
+        &mut self,
+        now: Instant,
+        command: &dyn Encode,
+        options: SendOptions,
+        open: Option<usize>,
+    ) -> Result<Ticket, SendError> {
         let patience = if DEADLINES { command.patience() } else { Patience::Usual };
-        let mut mark = self.transmit.mark();
-        let mut written = self.transmit.append_command(command);
-        if FAST && written.is_err() && self.transmit.has_taken_back() {
-            self.transmit.drop_taken_back(&mut self.in_flight);
-            mark = self.transmit.mark();
-            written = self.transmit.append_command(command);
-        }
-        written?;
+        let mark = self.transmit.mark();
+        self.transmit.append_command(command)?;
         let slot = Slot {
             deadline: if DEADLINES { self.deadline(now, patience, options) } else { NEVER },
             allowance: if DEADLINES { allowance(patience, options) } else { 0 },
@@ -224,9 +231,9 @@ impl<P: Parser> Connection<'_, P> {
         }
         if DEADLINES {
             if self.in_flight.is_empty() {
-                self.timers.asked(now);
+                self.timers.asked(now, self.in_flight.next_sequence());
             }
-            self.timers.next_deadline = self.timers.next_deadline.min(slot.deadline);
+            self.timers.sent(slot.deadline);
         }
         self.in_flight.push(slot)
     }
@@ -385,8 +392,10 @@ impl<P: Parser> Connection<'_, P> {
     /// False if the ticket is answered or stale.
     pub fn discard(&mut self, ticket: Ticket) -> bool {
         let Some(position) = self.in_flight.position(ticket) else { return false };
-        let answered = Flags::CONFIRMED.with(Flags::REFUSED);
-        if SUBSCRIPTIONS && self.in_flight.get(position).is_some_and(|slot| slot.is(answered)) {
+        // Told, or taken back: nothing is owed for it any more.
+        let ended = Flags::CONFIRMED.with(Flags::REFUSED).with(Flags::TAKEN_BACK);
+        let done = |slot: &Slot| slot.is(ended) && slot.listener == Listener::Nobody;
+        if self.in_flight.get(position).is_some_and(done) {
             return false;
         }
         self.give_up(position, Listener::Nobody);
@@ -433,6 +442,7 @@ impl<P: Parser> Connection<'_, P> {
             if let Some(slot) = self.in_flight.get_mut(position) {
                 slot.mark(Flags::TAKEN_BACK);
                 slot.length = 0;
+                self.in_flight.count_taken_back();
             }
         }
         self.transmit.back_to_slot(multi);
@@ -479,6 +489,7 @@ impl<P: Parser> Connection<'_, P> {
         self.transmit.take_back(slot);
         slot.mark(Flags::TAKEN_BACK);
         let slot = *slot;
+        self.in_flight.count_taken_back();
         // Where many commands wait this is done once for all that are taken back until something is written.
         if !FAST && self.transmit.has_taken_back() {
             self.transmit.drop_taken_back(&mut self.in_flight);

@@ -13,6 +13,12 @@ use crate::time::{Duration, Instant};
 pub(super) struct Timers {
     /// No slot's deadline is before it.
     pub(super) next_deadline: Instant,
+    /// The deadline of the command that was sent last, of those that have one, and whether none before it is later: so it
+    /// is where all commands have the same patience.
+    last_deadline: Instant,
+    ordered: bool,
+    /// The number of the first command whose deadline has not passed, where they are ordered.
+    waiting_from: u32,
     pub(super) last_received: Instant,
     /// When the oldest unanswered command was sent, if nothing was received since.
     last_asked: Instant,
@@ -23,7 +29,15 @@ pub(super) struct Timers {
 impl Timers {
     pub(super) const fn new() -> Self {
         let start = Instant::from_micros(0);
-        Timers { next_deadline: NEVER, last_received: start, last_asked: start, silent_since: None }
+        Timers {
+            next_deadline: NEVER,
+            last_deadline: start,
+            ordered: true,
+            waiting_from: 0,
+            last_received: start,
+            last_asked: start,
+            silent_since: None,
+        }
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
@@ -33,9 +47,21 @@ impl Timers {
         }
     }
 
-    /// A command is sent while nothing is in flight.
-    pub(super) fn asked(&mut self, now: Instant) {
+    /// The command with this number is sent while nothing is in flight.
+    pub(super) fn asked(&mut self, now: Instant, number: u32) {
         self.last_asked = now;
+        self.waiting_from = number;
+        self.last_deadline = Instant::from_micros(0);
+        self.ordered = true;
+    }
+
+    /// A command was sent that has this deadline.
+    pub(super) fn sent(&mut self, deadline: Instant) {
+        self.next_deadline = self.next_deadline.min(deadline);
+        if deadline < NEVER {
+            self.ordered &= deadline >= self.last_deadline;
+            self.last_deadline = deadline;
+        }
     }
 
     /// Forgets what belonged to a stream that is over.
@@ -119,11 +145,14 @@ impl<P: Parser> Connection<'_, P> {
     /// When the oldest command in flight has waited for too long, while nothing at all was received: as long as it would
     /// take to ask and to hear nothing, and as long as the server may block for it.
     fn patience_ends(&self, interval: Duration) -> Instant {
-        let Some(slot) = self.in_flight.front().filter(|slot| slot.allowance != FOREVER) else {
-            return NEVER;
+        let allowance = match self.in_flight.front() {
+            Some(slot) if slot.allowance != FOREVER => slot.allowance,
+            // The server has answered QUIT, and is to end the stream.
+            None if self.is_closing() => 0,
+            _ => return NEVER,
         };
         let since = self.timers.last_received.max(self.timers.last_asked);
-        let allowance = Duration::from_secs(slot.allowance.into());
+        let allowance = Duration::from_secs(allowance.into());
         since + interval + self.config.health_check_timeout + allowance
     }
 
@@ -152,28 +181,38 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     fn expire_commands(&mut self, now: Instant) {
-        let mut next = NEVER;
-        let before = self.link.expired;
-        let mut written = false;
-        for position in 0..self.in_flight.len() {
-            let Some(slot) = self.in_flight.get(position) else { break };
-            if slot.listener != Listener::Caller {
-                continue;
-            }
-            if slot.deadline > now || slot.deadline == NEVER {
-                next = next.min(slot.deadline);
-                continue;
-            }
-            // What has not been written yet is not written any more.
-            self.give_up(position, Listener::Overdue);
-            written |= self.in_flight.get(position).is_some_and(|slot| !slot.is(Flags::TAKEN_BACK));
+        let (before, ordered) = (self.link.expired, self.timers.ordered);
+        let first = self.in_flight.front_ticket().sequence;
+        // Where deadlines stand in their order, those before the place of the last time have passed, and those after the
+        // first that has not are later.
+        let mut position = match self.timers.waiting_from.wrapping_sub(first) as usize {
+            passed if ordered && passed <= self.in_flight.len() => passed,
+            _ => 0,
+        };
+        if !(ordered && before > 0) {
+            self.link.expired_from = first.wrapping_add(position as u32);
         }
+        let (mut next, mut written) = (NEVER, false);
+        while let Some(slot) = self.in_flight.get(position) {
+            let has_deadline = slot.listener == Listener::Caller && slot.deadline < NEVER;
+            if has_deadline && slot.deadline > now {
+                next = next.min(slot.deadline);
+                if ordered {
+                    break;
+                }
+            } else if has_deadline {
+                // What has not been written yet is not written any more.
+                self.give_up(position, Listener::Overdue);
+                written |= self.in_flight.get(position).is_some_and(|slot| !slot.is(Flags::TAKEN_BACK));
+            }
+            position += 1;
+        }
+        self.timers.waiting_from = first.wrapping_add(position as u32);
         self.in_flight.drop_taken_back();
         let expired = self.link.expired - before;
         if expired > 0 {
             warn!("commands timed out: {}", expired);
         }
-        self.link.expired_from = self.in_flight.front_ticket().sequence;
         self.timers.next_deadline = next;
         if written && self.link.phase == Phase::Ready {
             self.timers.silent_since = self.timers.silent_since.or(Some(now));
