@@ -518,6 +518,21 @@ fn credentials_in_errors_are_withheld_and_other_words_are_not() {
 }
 
 #[test]
+fn credentials_in_the_results_of_a_transaction_are_withheld() {
+    let mut pair = pair(Protocol::Resp3);
+    let error =
+        b"*3\r\n$9\r\n'hunter2'\r\n-ERR Error in ACL SETUSER modifier '<hunter2': no\r\n-ERR x 'hunter2'\r\n";
+    pair.server.answers.insert("EXEC".into(), error.to_vec());
+    for line in ["MULTI", "GET k", "ACL SETUSER u <hunter2", "CONFIG SET requirepass hunter2 x", "EXEC"] {
+        pair.send(line);
+    }
+    let events = pair.take();
+    // A value is nobody's credential.
+    assert!(events[4].contains("\"\\'hunter2\\'\"") || events[4].contains("\"'hunter2'\""), "{events:?}");
+    assert_eq!(events[4].matches("hunter2").count(), 1, "{events:?}");
+}
+
+#[test]
 fn what_sticks_is_known_and_makes_a_connection_unclean() {
     let cases = [
         ("CLIENT SETNAME n", Changes::NAME, "CLIENT SETNAME me"),

@@ -113,13 +113,15 @@ pub(super) struct QueuedEffects {
     pub(super) length: u32,
     /// Their places, and what they do.
     effects: heapless::Vec<(u32, Verb, u32), MOST_EFFECTS>,
+    /// A credential may be among the arguments of one, so that its error may repeat it.
+    pub(super) secret: bool,
 }
 
 /// So many commands of a transaction may change the connection.
 pub(super) const MOST_EFFECTS: usize = if SESSION { 8 } else { 0 };
 
 impl QueuedEffects {
-    pub(super) const NONE: Self = QueuedEffects { length: 0, effects: heapless::Vec::new() };
+    pub(super) const NONE: Self = QueuedEffects { length: 0, effects: heapless::Vec::new(), secret: false };
 
     /// The server has queued a command.
     pub(super) fn push(&mut self, slot: &Slot) {
@@ -127,6 +129,7 @@ impl QueuedEffects {
             // More than fit are not sent.
             let _ = self.effects.push((self.length, slot.verb, slot.argument));
         }
+        self.secret |= slot.is(Flags::SECRET);
         self.length = self.length.saturating_add(1);
     }
 

@@ -11,7 +11,7 @@ use super::verb::Verb;
 use super::{Changes, Connection, Mode};
 use crate::log::{LOGS, debug};
 use crate::parts::{MODES, SESSION, SUBSCRIPTIONS};
-use crate::resp::{ErrorCode, ErrorReply, Kind, Parser};
+use crate::resp::{ErrorCode, ErrorReply, Frame, Kind, Parser};
 
 /// What a reply has changed, besides answering.
 pub(super) enum Outcome {
@@ -89,6 +89,9 @@ impl<P: Parser> Connection<'_, P> {
                 }
             }
         }
+        if row.effect == Effect::Execute && self.link.queued.secret {
+            self.withhold_in_results(reply);
+        }
         self.known.apply(slot, self.fresh());
         match row.effect {
             Effect::Transaction | Effect::Execute | Effect::Discard => self.link.queued = QueuedEffects::NONE,
@@ -101,6 +104,22 @@ impl<P: Parser> Connection<'_, P> {
             _ => {}
         }
         Outcome::Reply
+    }
+
+    /// Withholds what may be a credential in the errors among the results of a transaction.
+    fn withhold_in_results(&mut self, reply: Reply) {
+        let mut from = 0;
+        loop {
+            let Some(results) = self.receive.whole(reply) else { return };
+            let start = results.as_bytes().as_ptr().addr();
+            let place = |result: &Frame<'_>| result.as_bytes().as_ptr().addr() - start;
+            // Each pass finds the next error, since what is found cannot be changed while it is looked at.
+            let error = results.elements().find(|result| place(result) >= from && result.error().is_some());
+            let Some(error) = error else { return };
+            let (at, end) = (place(&error), place(&error) + error.as_bytes().len());
+            withhold_quoted(self.receive.whole_mut(reply).get_mut(at..end).unwrap_or_default(), false);
+            from = end;
+        }
     }
 
     /// The first command after those that were not answered is: they have done what they may have done.
