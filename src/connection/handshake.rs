@@ -147,7 +147,7 @@ impl<P: Parser> Connection<'_, P> {
                     self.end(End::Capacity);
                     return;
                 }
-                self.subscriptions.sent(kind, take);
+                self.subscriptions.sent(take);
                 self.transmit.greet(mark);
                 self.handshake.kind = kind;
                 self.handshake.awaited = take;
@@ -218,7 +218,7 @@ impl<P: Parser> Connection<'_, P> {
         self.handshake.awaited = 0;
         if sent > 1 {
             self.handshake.most = sent / 2;
-            self.subscriptions.send_again(kind);
+            self.subscriptions.send_again(sent);
             self.restore_subscriptions();
             return None;
         }
@@ -229,8 +229,7 @@ impl<P: Parser> Connection<'_, P> {
     /// Goes on after the refusal of a name, which has been reported.
     pub(super) fn go_on_restoring(&mut self) {
         if SUBSCRIPTIONS && core::mem::take(&mut self.handshake.refused) {
-            self.subscriptions.give_up(self.handshake.kind);
-            self.handshake.most = self.handshake.most.saturating_mul(2);
+            self.subscriptions.give_up();
             self.restore_subscriptions();
         }
     }

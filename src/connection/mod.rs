@@ -418,6 +418,12 @@ impl<'a, P: Parser> Connection<'a, P> {
         self.in_flight.commands()
     }
 
+    /// Whether replies are to come, which make room for more commands: [`in_flight`](Self::in_flight) is not 0.
+    #[must_use]
+    pub fn expects_replies(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
     /// Whether somebody waits for the reply to a command: those that were discarded do not count, nor do the engine's own.
     #[must_use]
     pub fn is_awaited(&self) -> bool {

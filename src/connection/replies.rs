@@ -118,13 +118,13 @@ impl<P: Parser> Connection<'_, P> {
             match self.link.phase {
                 Phase::Idle => return None,
                 Phase::Over => return Some(self.close_down()),
-                Phase::Handshake => {
+                Phase::Handshake if SUBSCRIPTIONS => {
                     self.go_on_restoring();
                     if self.link.phase == Phase::Over {
                         continue;
                     }
                 }
-                Phase::Ready => {}
+                Phase::Handshake | Phase::Ready => {}
             }
             if let Some(resubscribed) = self.link.announce.take() {
                 return Some(Found::Connected { protocol: self.known.protocol, resubscribed });
@@ -191,7 +191,7 @@ impl<P: Parser> Connection<'_, P> {
                 _ => Event::Push { frame: frame(start, end) },
             },
             Found::NotRestored { kind } if SUBSCRIPTIONS => {
-                let name = self.subscriptions.unconfirmed(kind).unwrap_or_default();
+                let name = self.subscriptions.unconfirmed().unwrap_or_default();
                 let error = Frame::new_unchecked(self.receive.received()).error();
                 Event::SubscriptionEnd(SubscriptionEnd { kind, name, error })
             }

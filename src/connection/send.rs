@@ -94,13 +94,15 @@ impl<P: Parser> Connection<'_, P> {
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
         self.in_flight.reserve().map_err(|_| SendError::Capacity(Capacity::InFlight))?;
-        match self.try_to_send(now, command, options, open) {
-            Err(SendError::Capacity(Capacity::Transmit { .. })) if FAST && self.transmit.has_taken_back() => {
-                self.transmit.drop_taken_back(&mut self.in_flight);
-                self.try_to_send(now, command, options, open)
-            }
-            sent => sent,
+        let sent = self.try_to_send(now, command, options, open);
+        if FAST
+            && self.transmit.has_taken_back()
+            && matches!(sent, Err(SendError::Capacity(Capacity::Transmit { .. })))
+        {
+            self.transmit.drop_taken_back(&mut self.in_flight);
+            return self.try_to_send(now, command, options, open);
         }
+        sent
     }
 
     fn try_to_send(

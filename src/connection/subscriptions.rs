@@ -22,6 +22,8 @@ pub(super) struct Subscriptions<'a> {
     counts: [usize; 3],
     /// The length of the longest name since the set was empty.
     longest: usize,
+    /// What the handshake is restoring: the kind, and the place of the first name of it that is to be sent, or was sent last.
+    restoring: (SubscriptionKind, usize),
     index: NameIndex,
 }
 
@@ -67,7 +69,15 @@ struct Entry<'e> {
 
 impl<'a> Subscriptions<'a> {
     pub(super) fn new(memory: Storage<'a, u8>) -> Self {
-        Subscriptions { memory, used: 0, dead: 0, counts: [0; 3], longest: 0, index: NameIndex::default() }
+        Subscriptions {
+            memory,
+            used: 0,
+            dead: 0,
+            counts: [0; 3],
+            longest: 0,
+            restoring: (SubscriptionKind::Channel, 0),
+            index: NameIndex::default(),
+        }
     }
 
     /// How many names of a kind belong to the set, if all commands in flight succeed.
@@ -177,40 +187,44 @@ impl<'a> Subscriptions<'a> {
     /// Forgets what was restored on an earlier stream.
     pub(super) fn begin_restore(&mut self) {
         self.change_where(&|_| true, SENT | RESTORED, 0, None);
+        self.restoring = (SubscriptionKind::Channel, 0);
     }
 
     /// The command that subscribes again to names of a kind that have not been restored, as many as fit into `room` bytes,
     /// but one at least, and `most` at most. What only commands that wait name is left to them.
     pub(super) fn resubscribe(
-        &self,
+        &mut self,
         kind: SubscriptionKind,
         room: usize,
         most: usize,
     ) -> Resubscribe<'_, 'a> {
-        let mut command = Resubscribe { subscriptions: self, kind, take: 0 };
+        let (restoring, mut at) = self.restoring;
+        if restoring != kind {
+            at = 0;
+        }
+        while let Some(entry) = self.entry(at)
+            && !entry.is_due(kind)
+        {
+            at += entry.size();
+        }
+        self.restoring = (kind, at);
+        let mut take = 0;
         let mut left = room.saturating_sub(32);
-        for name in self.due(kind) {
+        for name in self.due() {
             let cost = name.len().saturating_add(16);
-            if command.take > 0 && (cost > left || command.take >= most) {
+            if take > 0 && (cost > left || take >= most) {
                 break;
             }
             left = left.saturating_sub(cost);
-            command.take += 1;
+            take += 1;
         }
-        command
+        Resubscribe { subscriptions: self, take }
     }
 
     /// The first `take` names that [`resubscribe`](Self::resubscribe) has taken were sent.
-    pub(super) fn sent(&mut self, kind: SubscriptionKind, take: usize) {
-        let mut at = 0;
-        for _ in 0..take {
-            while let Some(entry) = self.entry(at)
-                && !entry.is_due(kind)
-            {
-                at += entry.size();
-            }
-            self.change_at(at, 0, SENT, None);
-        }
+    pub(super) fn sent(&mut self, take: usize) {
+        let (kind, at) = self.restoring;
+        self.change_some(at, take, &|entry| entry.is_due(kind), 0, SENT);
     }
 
     /// The server has confirmed a name for the handshake. False if that was not sent.
@@ -223,24 +237,37 @@ impl<'a> Subscriptions<'a> {
         true
     }
 
-    /// What was sent and is not confirmed was refused: it is to be sent again.
-    pub(super) fn send_again(&mut self, kind: SubscriptionKind) {
-        self.change_where(&|entry| entry.is_unconfirmed(kind), SENT, 0, None);
+    /// The `count` names that were sent and are not confirmed were refused: they are to be sent again.
+    pub(super) fn send_again(&mut self, count: usize) {
+        let (kind, at) = self.restoring;
+        self.change_some(at, count, &|entry| entry.is_unconfirmed(kind), SENT, 0);
     }
 
     /// The name that was sent and is not confirmed.
-    pub(super) fn unconfirmed(&self, kind: SubscriptionKind) -> Option<&[u8]> {
-        self.entries().find(|entry| entry.is_unconfirmed(kind)).map(|entry| entry.name)
+    pub(super) fn unconfirmed(&self) -> Option<&[u8]> {
+        let (kind, mut at) = self.restoring;
+        while let Some(entry) = self.entry(at) {
+            if entry.is_unconfirmed(kind) {
+                return Some(entry.name);
+            }
+            at += entry.size();
+        }
+        None
     }
 
-    /// What was sent and is not confirmed was refused, and is given up, unless a command that waits asks for it.
-    pub(super) fn give_up(&mut self, kind: SubscriptionKind) {
-        self.change_where(&|entry| entry.is_unconfirmed(kind), SENT | SETTLED, 0, None);
+    /// The name that was sent and is not confirmed was refused, and is given up, unless a command that waits asks for it.
+    pub(super) fn give_up(&mut self) {
+        let (kind, at) = self.restoring;
+        self.change_some(at, 1, &|entry| entry.is_unconfirmed(kind), SENT | SETTLED, 0);
     }
 
-    /// The names that the handshake has to restore.
-    fn due(&self, kind: SubscriptionKind) -> impl Iterator<Item = &[u8]> {
-        self.entries().filter(move |entry| entry.is_due(kind)).map(|entry| entry.name)
+    /// The names that the handshake has to restore, of the kind that it is restoring.
+    fn due(&self) -> impl Iterator<Item = &[u8]> {
+        let (kind, at) = self.restoring;
+        self.places(at)
+            .map(|(_, entry)| entry)
+            .filter(move |entry| entry.is_due(kind))
+            .map(|entry| entry.name)
     }
 
     /// Adds a name that is not there, for a SUBSCRIBE with this number.
@@ -306,6 +333,30 @@ impl<'a> Subscriptions<'a> {
         self.close_up_when_it_pays();
     }
 
+    /// Clears and sets flags of the first `count` entries that match, from a place on.
+    fn change_some(
+        &mut self,
+        mut at: usize,
+        mut count: usize,
+        matches: &dyn Fn(&Entry<'_>) -> bool,
+        clear: u8,
+        set: u8,
+    ) {
+        while count > 0
+            && let Some(entry) = self.entry(at)
+        {
+            let size = entry.size();
+            if matches(&entry) {
+                count -= 1;
+                if self.set_flags(at, clear, set, None).is_some() {
+                    self.dead += size;
+                }
+            }
+            at += size;
+        }
+        self.close_up_when_it_pays();
+    }
+
     /// Lent memory is closed up at once; what grows, when half of it is waste, which is paid for by the removals.
     fn close_up_when_it_pays(&mut self) {
         if self.dead > 0 && (!self.memory.grows() || self.dead > self.used / 2) {
@@ -336,9 +387,8 @@ impl<'a> Subscriptions<'a> {
         self.memory.as_slice().get(at..self.used).and_then(read_entry)
     }
 
-    /// The names that are there, and their places.
-    fn places(&self) -> impl Iterator<Item = (usize, Entry<'_>)> {
-        let mut at = 0;
+    /// The names that are there from a place on, and their places.
+    fn places(&self, mut at: usize) -> impl Iterator<Item = (usize, Entry<'_>)> {
         core::iter::from_fn(move || {
             let place = at;
             let entry = self.entry(at)?;
@@ -349,13 +399,13 @@ impl<'a> Subscriptions<'a> {
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.places().map(|(_, entry)| entry)
+        self.places(0).map(|(_, entry)| entry)
     }
 
     fn find(&self, kind: SubscriptionKind, name: &[u8]) -> Option<usize> {
         let is_it = |entry: &Entry<'_>| entry.is(kind) && entry.name == name;
         if !self.index.is_built() {
-            return self.places().find(|(_, entry)| is_it(entry)).map(|(place, _)| place);
+            return self.places(0).find(|(_, entry)| is_it(entry)).map(|(place, _)| place);
         }
         self.index.find(hash(kind as u8, name), |place| {
             self.entry(place).is_some_and(|entry| entry.flags & DEAD == 0 && is_it(&entry))
@@ -365,7 +415,7 @@ impl<'a> Subscriptions<'a> {
     fn build_index(&mut self) {
         let mut index = core::mem::take(&mut self.index);
         index.rebuild(self.entries().count());
-        for (place, entry) in self.places() {
+        for (place, entry) in self.places(0) {
             index.insert(hash(entry.flags & KIND, entry.name), place as u32);
         }
         self.index = index;
@@ -385,6 +435,8 @@ impl<'a> Subscriptions<'a> {
         }
         self.used = kept;
         self.dead = 0;
+        // Places have changed.
+        self.restoring.1 = 0;
         if kept == 0 {
             self.longest = 0;
             self.index.clear();
@@ -436,14 +488,13 @@ fn read_entry(bytes: &[u8]) -> Option<Entry<'_>> {
 /// A SUBSCRIBE of its kind with names from the set.
 pub(super) struct Resubscribe<'s, 'a> {
     subscriptions: &'s Subscriptions<'a>,
-    kind: SubscriptionKind,
     pub(super) take: usize,
 }
 
 impl Encode for Resubscribe<'_, '_> {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        self.kind.command().write_arguments(out);
-        self.subscriptions.due(self.kind).take(self.take).for_each(|name| out.bytes(name));
+        self.subscriptions.restoring.0.command().write_arguments(out);
+        self.subscriptions.due().take(self.take).for_each(|name| out.bytes(name));
     }
 }
 
@@ -523,8 +574,8 @@ mod tests {
         want(&mut set, &[b"c"], 3);
         let command = set.resubscribe(KIND, 1000, 10);
         assert_eq!(command.take, 1);
-        set.sent(KIND, 1);
-        assert_eq!(set.unconfirmed(KIND), Some(&b"a"[..]));
+        set.sent(1);
+        assert_eq!(set.unconfirmed(), Some(&b"a"[..]));
         assert!(!set.restored(KIND, b"c") && set.restored(KIND, b"a") && !set.restored(KIND, b"a"));
     }
 
@@ -534,11 +585,12 @@ mod tests {
         want(&mut set, &[b"a", b"b"], 1);
         set.lost();
         set.begin_restore();
-        set.sent(KIND, 2);
-        set.send_again(KIND);
+        assert_eq!(set.resubscribe(KIND, 1000, 10).take, 2);
+        set.sent(2);
+        set.send_again(2);
         assert_eq!(set.resubscribe(KIND, 1000, 1).take, 1);
-        set.sent(KIND, 1);
-        set.give_up(KIND);
+        set.sent(1);
+        set.give_up();
         assert_eq!(names(&set), [b"b"]);
     }
 

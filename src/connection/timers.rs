@@ -13,10 +13,10 @@ use crate::time::{Duration, Instant};
 pub(super) struct Timers {
     /// No slot's deadline is before it.
     pub(super) next_deadline: Instant,
-    /// The deadline of the command that was sent last, of those that have one, and whether none before it is later: so it
-    /// is where all commands have the same patience.
+    /// The deadline of the command that was sent last, of those that have one, and whether one before it is later: never so
+    /// where all commands have the same patience.
     last_deadline: Instant,
-    ordered: bool,
+    unordered: bool,
     /// The number of the first command whose deadline has not passed, where they are ordered.
     waiting_from: u32,
     pub(super) last_received: Instant,
@@ -32,7 +32,7 @@ impl Timers {
         Timers {
             next_deadline: NEVER,
             last_deadline: start,
-            ordered: true,
+            unordered: false,
             waiting_from: 0,
             last_received: start,
             last_asked: start,
@@ -52,14 +52,14 @@ impl Timers {
         self.last_asked = now;
         self.waiting_from = number;
         self.last_deadline = Instant::from_micros(0);
-        self.ordered = true;
+        self.unordered = false;
     }
 
     /// A command was sent that has this deadline.
     pub(super) fn sent(&mut self, deadline: Instant) {
         self.next_deadline = self.next_deadline.min(deadline);
         if deadline < NEVER {
-            self.ordered &= deadline >= self.last_deadline;
+            self.unordered |= deadline < self.last_deadline;
             self.last_deadline = deadline;
         }
     }
@@ -181,7 +181,7 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     fn expire_commands(&mut self, now: Instant) {
-        let (before, ordered) = (self.link.expired, self.timers.ordered);
+        let (before, ordered) = (self.link.expired, !self.timers.unordered);
         let first = self.in_flight.front_ticket().sequence;
         // Where deadlines stand in their order, those before the place of the last time have passed, and those after the
         // first that has not are later.

@@ -108,7 +108,7 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
             Capacity::Transmit { .. } if self.session.engine.poll_transmit().is_some() => {
                 self.flush().await;
             }
-            Capacity::InFlight if self.session.engine.in_flight() > 0 => {
+            Capacity::InFlight if self.session.engine.expects_replies() => {
                 self.turn(until).await;
             }
             _ => return Err(error.into()),

@@ -226,7 +226,7 @@ impl<T: FromReplies> Collector<T> {
     pub(crate) fn give_up<P: Parser>(&self, session: &mut Session<'_, P>, error: Error) -> Error {
         self.discard(session);
         // What still waits for its reply was written, or is part of a transaction and will be.
-        let pending = session.engine.in_flight() > 0;
+        let pending = session.engine.expects_replies();
         let executed = match self.exec {
             // Nothing of a transaction is taken back because its time has passed.
             Some(_) => pending || session.last_maybe_executed() || error.kind == ErrorKind::TimedOut,

@@ -508,7 +508,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             Capacity::Transmit { .. } if self.session.engine.poll_transmit().is_some() => {
                 self.flush();
             }
-            Capacity::InFlight if self.session.engine.in_flight() > 0 => {
+            Capacity::InFlight if self.session.engine.expects_replies() => {
                 self.turn(until);
             }
             _ => return Err(error.into()),
