@@ -158,7 +158,9 @@ impl<P: Parser> Connection<'_, P> {
         let in_transaction = SESSION && self.known.mode == Mode::Transaction;
         match row(slot.verb).refusal {
             Refusal::Names if SUBSCRIPTIONS => {
-                self.subscriptions.refused(self.in_flight.front_ticket().sequence);
+                let everything = slot.is(Flags::EVERYTHING);
+                let names = if everything { usize::MAX } else { slot.argument as usize };
+                self.subscriptions.refused(self.in_flight.front_ticket().sequence, names);
             }
             _ if !SESSION => {}
             Refusal::Nothing | Refusal::Names => {}
@@ -171,7 +173,7 @@ impl<P: Parser> Connection<'_, P> {
             }
             Refusal::Ends => return self.out_of_step(),
             Refusal::Closes => {
-                self.subscriptions.refused(self.in_flight.front_ticket().sequence);
+                self.subscriptions.refused(self.in_flight.front_ticket().sequence, usize::MAX);
                 self.refused("RESET", reply);
                 return Outcome::Over;
             }

@@ -168,7 +168,7 @@ impl<P: Parser> Connection<'_, P> {
             Some(error) => {
                 debug!("error reply: {}", error.code().name());
                 self.link.expected_is_stale = true;
-                self.subscriptions.refused(ticket.sequence);
+                self.subscriptions.refused(ticket.sequence, usize::MAX);
                 if let Some(slot) = self.in_flight.front_mut() {
                     slot.mark(Flags::REFUSED);
                     slot.listener = Listener::Nobody;

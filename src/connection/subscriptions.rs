@@ -16,8 +16,9 @@ use crate::storage::{Full, Storage, copy, move_within};
 pub(super) struct Subscriptions<'a> {
     memory: Storage<'a, u8>,
     used: usize,
-    /// Bytes of names that were removed and still take their place.
+    /// Bytes of names that were removed and still take their place, and those of them that stand before all others.
     dead: usize,
+    dead_first: usize,
     /// How many names belong to the set, by kind.
     counts: [usize; 3],
     /// The length of the longest name since the set was empty.
@@ -73,6 +74,7 @@ impl<'a> Subscriptions<'a> {
             memory,
             used: 0,
             dead: 0,
+            dead_first: 0,
             counts: [0; 3],
             longest: 0,
             restoring: (SubscriptionKind::Channel, 0),
@@ -117,7 +119,7 @@ impl<'a> Subscriptions<'a> {
         for name in names.clone() {
             if self.find(kind, name).is_none() && self.add(kind, name, number).is_err() {
                 // Those that were there have not been touched yet.
-                self.refused(number);
+                self.refused(number, usize::MAX);
                 return Err(Full);
             }
         }
@@ -166,10 +168,16 @@ impl<'a> Subscriptions<'a> {
         }
     }
 
-    /// The command with this number was refused as a whole.
-    pub(super) fn refused(&mut self, number: u32) {
+    /// The command with this number, which names at most `count` names, was refused as a whole.
+    pub(super) fn refused(&mut self, number: u32, count: usize) {
+        while let Some(entry) = self.entry(self.dead_first)
+            && entry.flags & DEAD != 0
+        {
+            self.dead_first += entry.size();
+        }
         let pending = WANTED | UNWANTED;
-        self.change_where(&|entry| entry.number == number, pending, 0, None);
+        let matches = |entry: &Entry<'_>| entry.number == number && entry.flags & pending != 0;
+        self.change_some(self.dead_first, count, &matches, pending, 0);
     }
 
     /// RESET, which has this number, was answered: nothing is subscribed to but by commands after it.
@@ -435,6 +443,7 @@ impl<'a> Subscriptions<'a> {
         }
         self.used = kept;
         self.dead = 0;
+        self.dead_first = 0;
         // Places have changed.
         self.restoring.1 = 0;
         if kept == 0 {
@@ -523,7 +532,7 @@ mod tests {
         let mut set = Subscriptions::new(Storage::growing());
         want(&mut set, &[b"a", b"b"], 1);
         want(&mut set, &[b"a"], 2);
-        set.refused(1);
+        set.refused(1, usize::MAX);
         assert_eq!(names(&set), [b"a"]);
         assert!(set.subscribed(KIND, b"a", 2));
         assert_eq!(names(&set), [b"a"]);
@@ -538,13 +547,13 @@ mod tests {
         assert_eq!(set.total(), 0);
         assert!(set.subscribed(KIND, b"a", 1) && set.subscribed(KIND, b"b", 1));
         assert_eq!(set.total(), 0);
-        set.refused(2);
+        set.refused(2, usize::MAX);
         assert_eq!(names(&set), [b"a", b"b"]);
         set.unwant(KIND, b"a", 3);
         want(&mut set, &[b"a"], 4);
         assert_eq!(set.unsubscribed(KIND, b"a", Some(3)), Unsubscribed::Pending);
         assert_eq!(names(&set), [b"a", b"b"]);
-        set.refused(4);
+        set.refused(4, usize::MAX);
         assert_eq!(names(&set), [b"b"]);
         assert_eq!(set.unsubscribed(KIND, b"b", None), Unsubscribed::Unasked);
         assert_eq!(set.unsubscribed(KIND, b"b", None), Unsubscribed::Unknown);
@@ -559,7 +568,7 @@ mod tests {
         want(&mut set, &[b"b", b"c"], 3);
         set.reset(2);
         assert_eq!(names(&set), [b"b", b"c"]);
-        set.refused(3);
+        set.refused(3, usize::MAX);
         assert_eq!(set.total(), 0);
     }
 
