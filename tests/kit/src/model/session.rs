@@ -179,9 +179,12 @@ impl Session {
                     if option.eq_ignore_ascii_case(b"AUTH") {
                         self.set(Changes::USER);
                         at += 3;
-                    } else {
+                    } else if option.eq_ignore_ascii_case(b"SETNAME") {
                         self.set(Changes::NAME);
                         at += 2;
+                    } else {
+                        // A server refuses it.
+                        at += 1;
                     }
                 }
             }
