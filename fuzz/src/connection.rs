@@ -509,7 +509,8 @@ impl Harness<'_> {
         let mut given_up = Vec::new();
         for sent in &mut self.sent[at..] {
             // What stands in a transaction that cannot be taken back stays, and is told.
-            if self.redis.is_pending(sent.ticket) {
+            // What is not answered has no place in the queue, and is written all the same.
+            if self.redis.is_pending(sent.ticket) || !sent.ticket.is_answered() {
                 continue;
             }
             given_up.push(sent.id);
