@@ -175,8 +175,9 @@ impl<'a> InFlight<'a> {
         InFlight { slots, head: 0, length: 0, taken_back: 0, first: 0, generation: 0 }
     }
 
+    /// Whether no command is in flight. Those that were taken back may still have their places.
     pub(super) fn is_empty(&self) -> bool {
-        self.length == 0
+        self.length == if FAST { self.taken_back } else { 0 }
     }
 
     pub(super) fn len(&self) -> usize {
