@@ -142,7 +142,13 @@ fn each_way(test: impl Fn(&mut Server, Address, Config<'static>)) {
     for address in [tcp(&server), Address::unix(server.socket())] {
         for protocol in [Protocol::Resp2, Protocol::Resp3] {
             println!("{address:?} {protocol:?}");
-            server.client().flushall().unwrap();
+            let client = server.client();
+            client.flushall().unwrap();
+            // The server may not have noticed yet that the connection before is gone: it would still listen.
+            let end = Instant::now() + PATIENCE;
+            while client.client_list::<String>().unwrap().contains("name=under-test") {
+                assert!(Instant::now() < end, "the connection before is still there");
+            }
             test(
                 &mut server,
                 address.clone(),
