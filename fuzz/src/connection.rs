@@ -520,14 +520,19 @@ impl Harness<'_> {
                 (sent.id, value::command(&known.words).len(), known.row().effect == Effect::None)
             }));
         }
-        // Everything that could be taken back, or only what changes nothing: how many bytes are gone tells which.
-        let sum = |ordinary: bool| -> usize {
-            waiting.iter().filter(|(_, _, is)| *is || !ordinary).map(|(_, length, _)| length).sum()
+        // Everything that could be taken back, or only what changes nothing, or nothing: how many bytes are gone tells which.
+        let sum = |taken: fn(bool) -> bool| -> usize {
+            waiting.iter().filter(|(_, _, is)| taken(*is)).map(|(_, length, _)| length).sum()
         };
-        let only_ordinary = sum(false) != gone;
-        self.blind |= only_ordinary && sum(true) != gone;
+        let rules: [fn(bool) -> bool; 3] = [|_| false, |_| true, |ordinary| ordinary];
+        let rule = rules.into_iter().find(|&taken| sum(taken) == gone);
+        if rule.is_none() {
+            // Some of it; which, is not seen from here.
+            (self.blind, self.lent) = (true, true);
+        }
         for id in given_up.into_iter().rev() {
-            let taken_back = waiting.iter().any(|(known, _, is)| *known == id && (*is || !only_ordinary));
+            let is_taken = |ordinary| rule.is_some_and(|taken| taken(ordinary));
+            let taken_back = waiting.iter().any(|(known, _, is)| *known == id && is_taken(*is));
             let _ = self.model.discard(id, taken_back);
         }
     }
