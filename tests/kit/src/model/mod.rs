@@ -236,6 +236,24 @@ pub struct Model {
     next: Id,
 }
 
+/// The codes of errors about keys, scripts and the data: no server refuses CLIENT REPLY with them.
+const ABOUT_DATA: [&str; 14] = [
+    "WRONGTYPE",
+    "NOSCRIPT",
+    "BUSYGROUP",
+    "BUSYKEY",
+    "NOGROUP",
+    "READONLY",
+    "NOREPLICAS",
+    "OOM",
+    "MISCONF",
+    "TRYAGAIN",
+    "MOVED",
+    "ASK",
+    "CLUSTERDOWN",
+    "CROSSSLOT",
+];
+
 impl Model {
     pub fn new(setup: Setup) -> Self {
         Model {
@@ -781,8 +799,8 @@ impl Model {
     fn reply(&mut self, value: &Value, large: bool) -> Verdict {
         let Some(at) = self.queue.iter().position(|sent| !sent.silent) else { return Verdict::OutOfStep };
         let error = value.is_error();
-        if at > 0 && error {
-            // It may be CLIENT REPLY itself that was refused, and then everything behind it is answered.
+        if at > 0 && error && !ABOUT_DATA.iter().any(|code| value.is_error_with(code)) {
+            // It may be CLIENT REPLY itself that was refused, and then everything after it is answered.
             return Verdict::OutOfStep;
         }
         let sent = self.queue[at].clone();
