@@ -43,7 +43,7 @@ fn main() -> ! {
     let config = Config::default()
         .client_name("tour")
         .health_check(Duration::from_millis(300))
-        .health_check_timeout(Duration::from_secs(3))
+        .health_check_timeout(Duration::from_secs(10))
         .command_timeout(Duration::from_secs(60));
     let mut redis = Client::new(Lines { used: 0 }, config, MEMORY.memory(), clock).with_deadlines();
     let config = Config::default().protocol(Protocol::Resp2).database(0);
