@@ -7,6 +7,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`connection`] | the state machine of one link: handshake, pipeline, transactions, subscriptions, timers |
+//! | [`client`] | what callers want of connections: batches, transactions, scripts, messages |
 //! | [`command`] | commands as values, and as methods of everything that runs commands |
 //! | [`parts`] | what is built in |
 //! | [`reply`] | replies as Rust types |
@@ -44,6 +45,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+pub mod client;
 pub mod command;
 pub mod connection;
 mod log;

@@ -22,6 +22,13 @@ impl Ticket {
     pub fn is_answered(&self) -> bool {
         !SESSION || *self != Ticket::UNANSWERED
     }
+
+    /// How many commands of the same connection were sent from `first` up to this one, without it. None if it was sent
+    /// before `first`, or over another connection.
+    pub(crate) fn since(self, first: Ticket) -> Option<u32> {
+        let distance = self.sequence.wrapping_sub(first.sequence);
+        (self.generation == first.generation && distance <= u32::MAX / 2).then_some(distance)
+    }
 }
 
 /// What happened. Views in it are valid until the next call of a method of the connection.
@@ -396,6 +403,9 @@ pub enum Misuse {
     /// It needs a [part](crate::parts) that was not built: the feature `subscriptions`, `session`, `pieces`, `settings` or
     /// `resp3`.
     NotBuilt,
+    /// The command changes the connection for all who use it, or is not answered, and was sent as one of a
+    /// [shared](super::SendOptions::shared) connection.
+    OwnConnection,
     /// Another command has begun and its last argument is not complete.
     Unfinished,
     /// Only commands without a meaning for the connection itself can be sent in pieces, on a settled connection.
@@ -418,6 +428,7 @@ impl fmt::Display for Misuse {
             Misuse::Replication => "replication is not supported on this connection",
             Misuse::NotAlone => "AUTH, HELLO and RESET need a settled connection; wait for the handshake and, but for RESET, for the replies that are due",
             Misuse::NotBuilt => "it needs a feature of redwire that was not built: `subscriptions`, `session`, `pieces`, `settings` or `resp3`",
+            Misuse::OwnConnection => "it changes the connection, or has no reply of its own, and others use the connection too; configure database, user and name, and use the methods for subscriptions, batches and transactions",
             Misuse::Unfinished => "the last argument of the command before it is not complete",
             Misuse::NotInPieces => "only ordinary commands can be sent in pieces, when the handshake is done",
             Misuse::Empty => "the command has no name",

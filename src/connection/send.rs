@@ -12,7 +12,7 @@ use super::verb::{Meaning, Verb, can_be_open, classify, is};
 use super::{
     Capacity, Changes, Connection, Misuse, Mode, Phase, SendError, Silence, SubscriptionKind, Ticket,
 };
-use crate::parts::{DEADLINES, FAST, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
+use crate::parts::{DEADLINES, FAST, MODES, PIECES, RESP3, SESSION, SUBSCRIPTIONS};
 use crate::resp::{ArgumentWriter, Encode, Parser, Protocol, Words};
 use crate::time::{Duration, Instant, Patience};
 
@@ -25,9 +25,16 @@ pub struct SendOptions {
     streamed: bool,
     /// It is sent as a part of a transaction, or not at all.
     queued: bool,
+    /// Others use the connection too.
+    shared: bool,
 }
 
 impl SendOptions {
+    /// As [`send`](super::Connection::send) sends: with the timeout of the configuration.
+    pub const fn new() -> Self {
+        SendOptions { timeout: None, streamed: false, queued: false, shared: false }
+    }
+
     /// How long the reply may take, whatever command and configuration say.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
@@ -39,6 +46,15 @@ impl SendOptions {
     #[must_use]
     pub const fn no_timeout(mut self) -> Self {
         self.timeout = Some(None);
+        self
+    }
+
+    /// Others use the connection too: a command that they would notice is refused as
+    /// [`Misuse::OwnConnection`](super::Misuse::OwnConnection), SELECT, WATCH, SUBSCRIBE and CLIENT SETNAME for example,
+    /// and so is one that the server would not answer.
+    #[must_use]
+    pub const fn shared(mut self) -> Self {
+        self.shared = true;
         self
     }
 
@@ -122,7 +138,7 @@ impl<P: Parser> Connection<'_, P> {
             start: self.transmit.position(),
             ..Slot::EMPTY
         };
-        let sent = self.admit(now, mark, slot, open);
+        let sent = self.admit(now, mark, slot, options.shared, open);
         if sent.is_err() {
             self.transmit.back_to(mark);
         }
@@ -154,6 +170,7 @@ impl<P: Parser> Connection<'_, P> {
         now: Instant,
         mark: Mark,
         mut slot: Slot,
+        shared: bool,
         open: Option<usize>,
     ) -> Result<Ticket, SendError> {
         let misuse = |misuse| Err(SendError::Misuse(misuse));
@@ -179,6 +196,10 @@ impl<P: Parser> Connection<'_, P> {
         }
         if SESSION && slot.is(Flags::IN_TRANSACTION) && answer != Answer::Queued {
             return misuse(Misuse::InTransaction);
+        }
+        let changes = answer == Answer::Nothing || !matches!(slot.verb, Verb::Ordinary | Verb::Ping);
+        if MODES && shared && changes {
+            return misuse(Misuse::OwnConnection);
         }
         let settled = self.link.phase == Phase::Ready && !self.transmit.has_gate();
         if SESSION && !self.may_be_gated(slot.verb, settled) {
@@ -463,14 +484,13 @@ impl<P: Parser> Connection<'_, P> {
             .is_some_and(|slot| slot.listener == Listener::Caller)
     }
 
-    /// Whether the command, which is not answered yet, leaves the connection as it is: another caller of the same
-    /// connection will not notice it. False for SELECT, MULTI, CLIENT SETNAME and the like.
+    /// Whether a byte of the command was handed out to be written, and it is not answered yet.
     #[must_use]
-    pub fn leaves_no_trace(&self, ticket: Ticket) -> bool {
+    pub fn was_handed_out(&self, ticket: Ticket) -> bool {
         self.in_flight
             .position(ticket)
             .and_then(|position| self.in_flight.get(position))
-            .is_some_and(|slot| matches!(slot.verb, Verb::Ordinary | Verb::Ping))
+            .is_some_and(|slot| self.transmit.was_handed_out(slot))
     }
 
     /// Nobody waits for the command at a position any more, or the caller has yet to hear that it is overdue. Takes it back

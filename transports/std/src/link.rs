@@ -5,7 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant as Moment;
 
-use redwire::connection::{Buffers, CloseReason, Connection, Event, FailureReason, Mode, Ticket};
+use redwire::connection::{
+    Buffers, CloseReason, Connection, Event, FailureReason, Misuse, SendError, SendOptions, Ticket,
+};
 use redwire::reply::FromReply;
 use redwire::resp::Encode;
 use redwire::storage::IDLE_CAPACITY;
@@ -124,17 +126,14 @@ impl Link {
         C: Encode + ?Sized,
         R: for<'a> FromReply<'a>,
     {
-        self.send(command)
-            .and_then(|ticket| {
-                if ticket.is_answered() && !self.engine.leaves_no_trace(ticket)
-                    || self.engine.mode() != Mode::Ready
-                {
-                    // No byte of it has been written.
-                    self.close();
-                    return Err(self.error(ErrorKind::OwnConnection));
-                }
-                self.reply(ticket)
+        let now = self.now();
+        self.engine
+            .send_with(now, command, SendOptions::new().shared())
+            .map_err(|error| match error {
+                SendError::Misuse(Misuse::OwnConnection) => self.error(ErrorKind::OwnConnection),
+                error => self.locate(error.into()),
             })
+            .and_then(|ticket| self.reply(ticket))
             .map_err(|error| error.about(command))
     }
 

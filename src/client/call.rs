@@ -1,0 +1,165 @@
+//! One command and what answers it.
+
+use super::exchange::{Exchange, Step, may_have_room};
+use super::{Error, ErrorKind, Session};
+use crate::connection::{Connection, Event, FailureReason, SendOptions, Ticket};
+use crate::parts::DEADLINES;
+use crate::reply::FromReply;
+use crate::resp::{Encode, Parser};
+use crate::time::Instant;
+
+/// One command. It is done when its reply is the connection's last event
+/// ([`Session::reply`](super::Session::reply)), the first piece of it, or the last confirmation of a subscription.
+///
+/// Where there is no room for the command because replies are due that nobody waits for, it waits for these, no longer than
+/// it may wait for its own.
+#[derive(Debug)]
+pub struct Call<'c> {
+    /// None when it was sent by somebody else.
+    command: Option<Command<'c>>,
+    options: SendOptions,
+    ticket: Option<Ticket>,
+    /// When it has waited for room too long.
+    deadline: Option<Instant>,
+    ended: bool,
+    maybe_executed: bool,
+}
+
+struct Command<'c>(&'c dyn Encode);
+
+impl core::fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // Its arguments may be secret.
+        f.write_str("Command")
+    }
+}
+
+impl<'c> Call<'c> {
+    /// A command on a connection that others use too: see [`SendOptions::shared`].
+    pub const fn new(command: &'c dyn Encode) -> Self {
+        Self::with_options(command, SendOptions::shared(SendOptions::new()))
+    }
+
+    /// A command with options of the caller's: one that changes the connection is possible.
+    pub const fn with_options(command: &'c dyn Encode, options: SendOptions) -> Self {
+        Call {
+            command: Some(Command(command)),
+            options,
+            ticket: None,
+            deadline: None,
+            ended: false,
+            maybe_executed: false,
+        }
+    }
+
+    /// A command that was sent already.
+    pub const fn sent(ticket: Ticket) -> Self {
+        Call {
+            command: None,
+            options: SendOptions::new(),
+            ticket: Some(ticket),
+            deadline: None,
+            ended: false,
+            maybe_executed: false,
+        }
+    }
+
+    /// The same command once more.
+    pub(super) fn again(&self) -> Self {
+        let command = self.command.as_ref().map(|&Command(command)| Command(command));
+        Call { command, ticket: None, deadline: None, ended: false, maybe_executed: false, ..*self }
+    }
+
+    /// The ticket of the command, when it was sent.
+    pub const fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+
+    /// Reads the reply when it is there.
+    ///
+    /// # Errors
+    /// As [`Session::reply`](super::Session::reply); it names the command.
+    pub fn read<'s, P: Parser, R: FromReply<'s>>(&self, session: &'s Session<'_, P>) -> Result<R, Error> {
+        session.reply().map_err(|error| match &self.command {
+            Some(Command(command)) => error.about(*command),
+            None => error,
+        })
+    }
+
+    fn is_mine(&self, ticket: Ticket) -> bool {
+        self.ticket == Some(ticket)
+    }
+}
+
+impl<P: Parser> Exchange<P> for Call<'_> {
+    fn send(&mut self, now: Instant, connection: &mut Connection<'_, P>) -> Result<Step, Error> {
+        let (None, Some(Command(command))) = (self.ticket, &self.command) else { return Ok(Step::Wait) };
+        match connection.send_with(now, *command, self.options) {
+            Ok(ticket) => {
+                self.ticket = Some(ticket);
+                Ok(Step::Wait)
+            }
+            Err(error) if may_have_room(error, connection) => {
+                if DEADLINES {
+                    let patience = command.patience();
+                    self.deadline = self.deadline.or_else(|| connection.deadline_of(now, patience));
+                    if self.deadline.is_some_and(|deadline| deadline <= now) {
+                        return Err(Error::new(ErrorKind::TimedOut));
+                    }
+                }
+                Ok(Step::Wait)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn is_sent(&self) -> bool {
+        self.ticket.is_some()
+    }
+
+    fn on_event(&mut self, event: &Event<'_>) -> Result<Step, Error> {
+        let done = match *event {
+            Event::Reply { ticket, .. }
+            | Event::Queued { ticket }
+            | Event::Chunk { ticket, .. }
+            | Event::ChunksEnd { ticket, .. } => self.is_mine(ticket),
+            Event::Subscription(confirmed) => {
+                confirmed.last && confirmed.ticket.is_some_and(|ticket| self.is_mine(ticket))
+            }
+            Event::Skipped { ticket: Some(ticket), length } if self.is_mine(ticket) => {
+                (self.ended, self.maybe_executed) = (true, true);
+                return Err(Error::new(ErrorKind::TooLarge(length)));
+            }
+            Event::Failed { ticket, failure } if self.is_mine(ticket) => {
+                (self.ended, self.maybe_executed) = (true, failure.maybe_executed);
+                if DEADLINES && failure.reason == FailureReason::TimedOut {
+                    return Err(Error::new(ErrorKind::TimedOut));
+                }
+                // The end of the connection follows, and says why.
+                return Ok(Step::Wait);
+            }
+            _ => false,
+        };
+        self.ended |= done;
+        Ok(if done { Step::Done } else { Step::NotMine })
+    }
+
+    fn give_up(&mut self, connection: &mut Connection<'_, P>) {
+        if let Some(ticket) = self.ticket.filter(|_| !self.ended) {
+            self.maybe_executed |= connection.was_handed_out(ticket);
+            connection.discard(ticket);
+        }
+    }
+
+    fn blame(&self, error: Error) -> Error {
+        let error = error.executed(self.maybe_executed).unsent(!self.maybe_executed);
+        match &self.command {
+            Some(Command(command)) => error.about(*command),
+            None => error,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.ticket.is_none() { self.deadline } else { None }
+    }
+}
