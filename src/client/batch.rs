@@ -165,7 +165,7 @@ impl<'q, 'b, T: FromReplies> Batch<'q, 'b, T> {
             Err(error) if may_have_room(error, connection) => Ok(()),
             Err(error) => Err(match at {
                 Some(number) => self.at(number, error.into()),
-                None => Error::from(error),
+                None => Error::<()>::from(error),
             }),
         }
     }
@@ -181,7 +181,7 @@ impl<'q, 'b, T: FromReplies> Batch<'q, 'b, T> {
         } else if let Some(error) = frame.error() {
             let error = match place.checked_sub(1) {
                 // What was to be queued is executed one by one then.
-                None => Error::from(error).of(self.whole()).executed(true),
+                None => Error::<()>::from(error).of(self.whole()).executed(true),
                 Some(position) => self.at(position, Error::new(ErrorKind::Aborted(error.into()))),
             };
             self.error.get_or_insert(error);
@@ -397,7 +397,7 @@ impl Queued {
             }
             Err(error) => {
                 let whole = if self.atomic { Whole::Transaction } else { Whole::Pipeline };
-                self.fail(Error::from(error).at(self.length, whole));
+                self.fail(Error::<()>::from(error).at(self.length, whole));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Commands that are kept to be sent together.
 
+use core::fmt;
+
 use super::batch::Batch;
 use super::{Error, ErrorKind, FromReplies};
 use crate::command::{Arguments, Command, Open, Queue, eval, evalsha};
@@ -26,7 +28,6 @@ use crate::time::Patience;
 /// # drop(batch);
 /// # Ok::<(), redwire::client::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Commands<'b> {
     encoded: Buffer<'b>,
     entries: Storage<'b, Entry>,
@@ -35,6 +36,23 @@ pub struct Commands<'b> {
     known: heapless::Vec<Digest, MOST_SCRIPTS>,
     /// The first command that could not be kept, and its number.
     error: Option<(usize, SendError)>,
+}
+
+/// The names of the commands alone: the arguments may be secret.
+impl fmt::Debug for Commands<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = (0..self.length).map(|number| Name(self.get(number)));
+        f.debug_list().entries(names).finish()
+    }
+}
+
+struct Name<'c>(Option<Encoded<'c>>);
+
+impl fmt::Debug for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.as_ref().and_then(|command| Words::of(command.bytes).next()).unwrap_or_default();
+        write!(f, "\"{}\"", name.escape_ascii())
+    }
 }
 
 /// How many scripts are called by their digest after their first call. Of more the whole is sent each time.
@@ -147,7 +165,7 @@ impl<'b> Commands<'b> {
 
     fn check<T: FromReplies>(&self) -> Result<(), Error> {
         if let Some((position, error)) = self.error {
-            return Err(Error::from(error).at(position, super::Whole::Pipeline));
+            return Err(Error::<()>::from(error).at(position, super::Whole::Pipeline));
         }
         check_length::<T>(self.length)
     }

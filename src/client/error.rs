@@ -143,16 +143,7 @@ impl Error {
     /// An error of a kind. Nothing was executed, as far as it says.
     #[cold]
     pub fn new(kind: ErrorKind) -> Self {
-        Error::from_parts(Parts {
-            kind,
-            maybe_executed: false,
-            unsent: false,
-            position: None,
-            whole: None,
-            #[cfg(feature = "alloc")]
-            command: None,
-            origin: (),
-        })
+        Error::of_kind(kind)
     }
 
     /// The end of a connection.
@@ -185,6 +176,21 @@ impl Error {
             #[cfg(feature = "alloc")]
             command: parts.command,
             origin,
+        })
+    }
+}
+
+impl<T: Default> Error<T> {
+    fn of_kind(kind: ErrorKind) -> Self {
+        Error::from_parts(Parts {
+            kind,
+            maybe_executed: false,
+            unsent: false,
+            position: None,
+            whole: None,
+            #[cfg(feature = "alloc")]
+            command: None,
+            origin: T::default(),
         })
     }
 }
@@ -300,7 +306,7 @@ impl<T> Error<T> {
 
     /// Says which command it was, given its bytes or those of all its words, unless that is known.
     #[must_use]
-    pub(crate) fn about(self, command: &dyn crate::resp::Encode) -> Self {
+    pub fn about(self, command: &dyn crate::resp::Encode) -> Self {
         #[cfg(feature = "alloc")]
         {
             let mut error = self;
@@ -402,30 +408,37 @@ impl defmt::Format for ServerError {
 
 impl core::error::Error for ServerError {}
 
-impl From<SendError> for Error {
+impl<T: Default> From<SendError> for Error<T> {
     #[cold]
     fn from(error: SendError) -> Self {
-        Error::new(match error {
+        Error::of_kind(match error {
             SendError::Capacity(capacity) => ErrorKind::Capacity(capacity),
             SendError::Misuse(misuse) => ErrorKind::Misuse(misuse),
         })
     }
 }
 
-impl From<ErrorReply<'_>> for Error {
+impl<T: Default> From<ErrorReply<'_>> for Error<T> {
     #[cold]
     fn from(error: ErrorReply<'_>) -> Self {
-        Error::new(ErrorKind::Server(error.into()))
+        Error::of_kind(ErrorKind::Server(error.into()))
     }
 }
 
-impl From<DecodeError<'_>> for Error {
+impl<T: Default> From<DecodeError<'_>> for Error<T> {
     #[cold]
     fn from(error: DecodeError<'_>) -> Self {
         match error {
             DecodeError::Server(error) => error.into(),
-            DecodeError::Mismatch(mismatch) => Error::new(ErrorKind::Mismatch(mismatch)),
+            DecodeError::Mismatch(mismatch) => Error::of_kind(ErrorKind::Mismatch(mismatch)),
         }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<T: Default> From<crate::url::UrlError> for Error<T> {
+    fn from(error: crate::url::UrlError) -> Self {
+        Error::of_kind(ErrorKind::Url(error))
     }
 }
 

@@ -206,6 +206,8 @@ impl<'b> Inbox<'b> {
         }
         match *event {
             Event::Message(message) => self.push(&message.into()),
+            // What is subscribed to again when the connection is made anew, the gap is the sign of.
+            Event::Subscription(confirmed) if confirmed.ticket.is_none() && confirmed.subscribed => {}
             Event::Subscription(confirmed) if self.confirmations => {
                 let kind = if confirmed.subscribed {
                     MessageKind::Subscribe(confirmed.kind)
@@ -282,7 +284,7 @@ impl<'b> Inbox<'b> {
         }
         let Some((kind, [_, _, payload], length)) = self.first() else { return Ok(false) };
         let error = match kind {
-            REFUSED => Error::from(ErrorReply::new(payload)),
+            REFUSED => ErrorReply::new(payload).into(),
             LATE => Error::new(ErrorKind::TimedOut).executed(payload == [1]),
             _ => {
                 self.shown = length;

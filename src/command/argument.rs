@@ -241,6 +241,28 @@ impl Arguments for Words<'_> {
 /// Arguments after their number, as in `EVAL script numkeys key ...`.
 pub(super) struct Counted<A>(pub(super) A);
 
+/// Arguments that are lent: `Lent(&keys)` is what `keys` is. (A reference to an [`Argument`] is one itself.)
+///
+/// ```
+/// use redwire::command::{Lent, watch};
+/// use redwire::resp::encode;
+///
+/// let keys = ("a", ["b", "c"]);
+/// assert_eq!(encode(&watch(Lent(&keys))), encode(&["WATCH", "a", "b", "c"]));
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Lent<'a, A: ?Sized>(pub &'a A);
+
+impl<A: Arguments + ?Sized> Arguments for Lent<'_, A> {
+    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
+        self.0.write_arguments(out);
+    }
+
+    fn count(&self) -> usize {
+        self.0.count()
+    }
+}
+
 impl<A: Arguments> Arguments for Counted<A> {
     fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
         out.unsigned(self.0.count() as u64);

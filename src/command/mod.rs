@@ -50,7 +50,7 @@ mod server;
 mod strings;
 mod transactions;
 
-pub use argument::{Argument, Arguments};
+pub use argument::{Argument, Arguments, Lent};
 pub use connection::*;
 pub use execute::{Commands, Executor, ExecutorAs, Queue};
 pub use hashes::*;

@@ -1,12 +1,16 @@
 //! The client: commands over connections that it keeps.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant as Moment;
 
+use redwire::client::Attempts;
 use redwire::command::{Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
 use redwire::reply::FromReply;
 
 use crate::link::{Link, Target};
-use crate::{ClientConfig, Error, Pipeline, PubSub, Transaction};
+use crate::{ClientConfig, Connector, Error, ErrorKind, Pipeline, PubSub, Sockets, Transaction};
 
 /// A client of one server, to be used by any number of threads at once: share it by reference or in an `Arc`.
 ///
@@ -38,14 +42,29 @@ impl Client {
     /// `unix://[[user]:password@]/path[?db=database]`. It connects when it runs its first command.
     ///
     /// # Errors
-    /// An error of kind [`ErrorKind::Url`](crate::ErrorKind::Url). It does not show the URL.
+    /// An error of kind [`ErrorKind::Url`]. It does not show the URL.
     pub fn open(url: &str) -> Result<Self, Error> {
         Ok(Self::with_config(ClientConfig::from_url(url)?))
     }
 
     /// A client with a configuration of its own.
     pub fn with_config(config: ClientConfig) -> Self {
-        Client { target: Arc::new(Target::new(config)), idle: Mutex::default() }
+        Self::with_connector(config, Sockets)
+    }
+
+    /// A client whose streams come from a connector of the user's own.
+    ///
+    /// ```
+    /// use std::io;
+    /// use redwire_std::{Client, ClientConfig, ErrorKind};
+    /// use redwire_std::redwire::command::Commands;
+    ///
+    /// let client =
+    ///     Client::with_connector(ClientConfig::default(), |_: &_, _| Err(io::ErrorKind::Unsupported.into()));
+    /// assert_eq!(*client.ping().unwrap_err().kind(), ErrorKind::Connect);
+    /// ```
+    pub fn with_connector(config: ClientConfig, connector: impl Connector + 'static) -> Self {
+        Client { target: Arc::new(Target::new(config, Box::new(connector))), idle: Mutex::default() }
     }
 
     /// Runs a command and reads its reply: as the type that Redis fixes for it, or as any type where it leaves that open.
@@ -61,15 +80,16 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Error`]. A command that changes the connection it runs on, such as SELECT or SUBSCRIBE, is of kind
-    /// [`ErrorKind::OwnConnection`](crate::ErrorKind::OwnConnection).
+    /// [`Error`]. A command that changes the connection it runs on, such as SELECT or SUBSCRIBE, or that the server does not
+    /// answer, is refused with [`Misuse::OwnConnection`](redwire::connection::Misuse::OwnConnection) before a byte of it is
+    /// written.
     pub fn execute<C, R>(&self, command: C) -> Result<R, Error>
     where
         C: Command,
         C::Reply: Gives<R>,
         R: for<'a> FromReply<'a>,
     {
-        self.with_link(|link| link.run(&command))
+        self.with_link(|link, began| link.call(began, &command))
     }
 
     /// A pipeline: commands that are sent together, and whose replies are read together.
@@ -83,7 +103,12 @@ impl Client {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Pipeline::new(self)
+        Pipeline::new(self, false)
+    }
+
+    /// A pipeline that is a transaction: see [`Pipeline::atomic`].
+    pub fn atomic(&self) -> Pipeline<'_> {
+        Pipeline::new(self, true)
     }
 
     /// Reads, then writes, as if nobody else did in between: runs `body` while `keys` are watched, and again when one of
@@ -105,59 +130,116 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// That of `body`, after which nothing is executed and no key is watched. When the connection is lost while keys are
-    /// watched, an error of kind [`ErrorKind::Watch`](crate::ErrorKind::Watch): `body` is not run again of itself then. When the connection was lost
-    /// after the transaction had been written, [`Error::maybe_executed`] says so; and so it does when something fails after
-    /// [`Queue::execute`](crate::Queue::execute) has succeeded.
-    pub fn transaction<K, T>(
+    /// That of `body`, after which nothing is executed and no key is watched. [`ErrorKind::Conflict`] when a watched key has
+    /// changed time and again: after [`Attempts`], 100 by default ([`ClientConfig::transaction_attempts`]). When the
+    /// connection is lost `body` is not run again of itself, and [`Error::maybe_executed`] says whether EXEC may have
+    /// arrived; it says so, too, when something fails after [`Queue::execute`](crate::Queue::execute) has succeeded.
+    pub fn transaction<K: Arguments, T>(
         &self,
         keys: K,
-        mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error>
+        body: impl FnMut(&mut Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.try_transaction(keys, body)
+    }
+
+    /// As [`transaction`](Self::transaction), with a `body` that may fail with an error of the user's own type, to which those
+    /// of this crate can be converted.
+    ///
+    /// ```no_run
+    /// use redwire_std::prelude::*;
+    ///
+    /// enum Refused {
+    ///     Poor,
+    ///     Redis(Error),
+    /// }
+    ///
+    /// impl From<Error> for Refused {
+    ///     fn from(error: Error) -> Self {
+    ///         Refused::Redis(error)
+    ///     }
+    /// }
+    ///
+    /// # let client = Client::open("redis://localhost")?;
+    /// let paid = client.try_transaction(["purse"], |tx| {
+    ///     if tx.get::<i64>("purse")? < 10 {
+    ///         return Err(Refused::Poor);
+    ///     }
+    ///     tx.multi().decrby("purse", 10);
+    ///     Ok(())
+    /// });
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn try_transaction<K, T, E>(
+        &self,
+        keys: K,
+        mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
     where
         K: Arguments,
+        E: From<Error>,
     {
+        let mut attempts = Attempts::new(self.target.config.transaction_attempts);
         loop {
             let mut transaction = Transaction::begin(self, &keys)?;
             let result = body(&mut transaction);
-            if let Some(result) = transaction.finish(result) {
-                return result;
+            let (result, conflict) = transaction.finish(result);
+            let random = if conflict { RandomState::new().hash_one(0) } else { 0 };
+            match conflict.then(|| attempts.again(random)).flatten() {
+                Some(pause) => thread::sleep(pause),
+                None => return result,
             }
         }
     }
 
     /// Subscriptions, over a connection of their own. It connects with the first subscription.
     pub fn pubsub(&self) -> PubSub {
-        PubSub::new(Link::new(self.target.clone()))
+        PubSub::new(Link::new(self.target.clone(), self.target.config.inbox()))
     }
 
-    /// Does something with a connection. A connection that was idle may turn out to be dead when it is written to; as
-    /// long as nothing was written, another one will do.
+    /// Does something with a connection, given the moment at which the call began. A connection that was idle may turn out
+    /// to be dead when it is written to; as long as nothing was written, another one will do.
     pub(crate) fn with_link<T>(
         &self,
-        mut act: impl FnMut(&mut Link) -> Result<T, Error>,
+        mut act: impl FnMut(&mut Link, Moment) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let began = Moment::now();
         if let Some(mut link) = self.idle_link() {
-            match act(&mut link) {
-                Err(error) if error.is_lost_unsent() => {}
+            match act(&mut link, began) {
+                Err(error) if is_lost_unsent(&error) => {}
                 result => {
                     self.put_back(link);
                     return result;
                 }
             }
         }
-        let mut link = Link::open(self.target.clone())?;
-        let result = act(&mut link);
+        let mut link = Link::open(self.target.clone(), began)?;
+        let result = act(&mut link, began);
         self.put_back(link);
         result
     }
 
-    /// A connection to keep until it is put back.
-    pub(crate) fn take_link(&self) -> Result<Link, Error> {
-        match self.idle_link() {
-            Some(link) => Ok(link),
-            None => Link::open(self.target.clone()),
+    /// The same, with a connection to keep until it is put back.
+    pub(crate) fn keep_link(
+        &self,
+        mut act: impl FnMut(&mut Link, Moment) -> Result<(), Error>,
+    ) -> Result<Link, Error> {
+        let began = Moment::now();
+        if let Some(mut link) = self.idle_link() {
+            match act(&mut link, began) {
+                Ok(()) => return Ok(link),
+                Err(error) if is_lost_unsent(&error) => {}
+                Err(error) => {
+                    self.put_back(link);
+                    return Err(error);
+                }
+            }
         }
+        let mut link = Link::open(self.target.clone(), began)?;
+        act(&mut link, began)?;
+        Ok(link)
     }
 
     fn idle_link(&self) -> Option<Link> {
@@ -196,4 +278,9 @@ impl<R: for<'a> FromReply<'a>> ExecutorAs<R> for &Client {
     {
         self.execute(command)
     }
+}
+
+/// Whether the connection ended before a byte of the command was written.
+fn is_lost_unsent(error: &Error) -> bool {
+    *error.kind() == ErrorKind::Disconnected && error.is_unsent()
 }

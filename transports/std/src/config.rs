@@ -6,6 +6,8 @@ use redwire::connection::Config;
 use redwire::resp::{Limits, Protocol};
 use redwire::url::{Endpoint, Secret, Url, UrlError};
 
+use redwire::client::{Inbox, Overflow};
+
 use crate::{Client, Error};
 
 /// Where to connect to, who to be, and how long to wait for what.
@@ -34,9 +36,12 @@ pub struct ClientConfig {
     protocol: Protocol,
     limits: Limits,
     pub(crate) connect_timeout: Option<Duration>,
-    read_timeout: Option<Duration>,
+    pub(crate) read_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
     health_check: Option<Duration>,
+    pub(crate) transaction_attempts: u32,
+    message_limit: usize,
+    message_overflow: Overflow,
 }
 
 impl Default for ClientConfig {
@@ -84,6 +89,9 @@ impl ClientConfig {
             read_timeout: None,
             write_timeout: None,
             health_check: None,
+            transaction_attempts: 100,
+            message_limit: 1024 * 1024,
+            message_overflow: Overflow::StopReading,
         }
     }
 
@@ -139,7 +147,8 @@ impl ClientConfig {
         self
     }
 
-    /// How long the reply to a command may take, from when it is sent: for ever by default. A blocking command may take
+    /// How long the reply to a command may take: for ever by default. It begins when the command is called, and to connect,
+    /// where that has to be, is part of it. A blocking command may take
     /// so much longer than the server itself waits, if it is one that has a function. Of a command made of words, such as
     /// `cmd("BLPOP")`, nothing is known: say how long it waits, with [`patience`](redwire::command::Cmd::patient).
     ///
@@ -175,6 +184,33 @@ impl ClientConfig {
     pub fn health_check(mut self, interval: Duration) -> Self {
         self.health_check = Some(interval);
         self
+    }
+
+    /// How often [`Client::transaction`] runs its closure at most while watched keys change: 100 times by default.
+    #[must_use]
+    pub fn transaction_attempts(mut self, most: u32) -> Self {
+        self.transaction_attempts = most;
+        self
+    }
+
+    /// How many bytes of messages a [`PubSub`](crate::PubSub) keeps that came while something else was waited for: a mebibyte
+    /// by default.
+    #[must_use]
+    pub fn message_limit(mut self, bytes: usize) -> Self {
+        self.message_limit = bytes;
+        self
+    }
+
+    /// What happens to messages for which there is no room then. By default nothing more is read until some are taken.
+    #[must_use]
+    pub fn message_overflow(mut self, overflow: Overflow) -> Self {
+        self.message_overflow = overflow;
+        self
+    }
+
+    /// Memory for messages.
+    pub(crate) fn inbox(&self) -> Inbox<'static> {
+        Inbox::growing(self.message_limit).overflow(self.message_overflow)
     }
 
     /// A client with this configuration. It connects when it first runs a command.

@@ -22,21 +22,23 @@ mod client;
 mod config;
 mod error;
 mod link;
+mod message;
 mod pipeline;
 mod pubsub;
-mod replies;
 mod script;
 mod stream;
 mod transaction;
 
 pub use client::Client;
 pub use config::ClientConfig;
-pub use error::{Error, ErrorKind, ServerError, WatchError};
+pub use error::{Error, Peer};
+pub use message::Message;
 pub use pipeline::Pipeline;
-pub use pubsub::{Listen, Message, MessageKind, PubSub};
+pub use pubsub::{Listen, PubSub};
 pub use redwire;
-pub use replies::{FromReplies, Replies};
+pub use redwire::client::{Attempts, ErrorKind, FromReplies, MessageKind, Overflow, ServerError};
 pub use script::{Script, ScriptCall};
+pub use stream::{Connector, Sockets, Stream, Wait};
 pub use transaction::{Queue, Transaction};
 
 /// What a program needs: `use redwire_std::prelude::*;`.
@@ -44,7 +46,8 @@ pub use transaction::{Queue, Transaction};
 /// The functions of [`redwire::command`] come with it, for commands with options: `set("key", "value").ex(60)`.
 pub mod prelude {
     pub use crate::{
-        Client, ClientConfig, Error, ErrorKind, Message, MessageKind, Pipeline, PubSub, Script, Transaction,
+        Client, ClientConfig, Error, ErrorKind, Message, MessageKind, Pipeline, PubSub, Script, ServerError,
+        Transaction,
     };
     pub use redwire::command::*;
     pub use redwire::reply::FromReply;

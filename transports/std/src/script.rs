@@ -1,9 +1,9 @@
 //! Lua scripts that are sent to the server once.
 
-use redwire::command::{Arguments, Command, Open, evalsha, script_load};
+use redwire::client::{self, Commands};
+use redwire::command::{Arguments, Lent, evalsha};
 use redwire::reply::FromReply;
-use redwire::resp::ErrorCode;
-use redwire::script::Digest;
+use redwire::script::{self, Digest};
 
 use crate::{Client, Error};
 
@@ -38,6 +38,10 @@ impl Script {
     /// The SHA-1 digest of the source, by which the server knows the script.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    fn view(&self) -> script::Script<'_> {
+        script::Script::new_unchecked(&self.source, self.digest)
     }
 
     /// A call of the script without keys and arguments.
@@ -80,36 +84,16 @@ impl<'s, K: Arguments, A: Arguments> ScriptCall<'s, K, A> {
     /// # Errors
     /// [`Error`]; one that the script raised is the server's.
     pub fn call<R: for<'a> FromReply<'a>>(&self, client: &Client) -> Result<R, Error> {
-        client.with_link(|link| match link.run(&self.evalsha()) {
-            Err(error) if error.code() == Some(ErrorCode::NoScript) => {
-                // The server has just said that it has not executed anything.
-                link.run::<_, ()>(&script_load(self.script.source()))
-                    .map_err(|error| error.executed(false))?;
-                link.run(&self.evalsha())
-            }
-            result => result,
+        let evalsha = evalsha(self.script.digest, Lent(&self.keys), Lent(&self.arguments));
+        client.with_link(|link, began| {
+            let mut call = client::ScriptCall::new(self.script.view(), &evalsha);
+            link.run(began, &mut call)?;
+            call.read(link.session()).map_err(|error| link.locate(error))
         })
     }
 
-    pub(crate) fn script(&self) -> &'s Script {
-        self.script
-    }
-
-    /// The call as a command.
-    pub(crate) fn evalsha(&self) -> impl Command<Reply = Open> {
-        evalsha(self.script.digest, By(&self.keys), By(&self.arguments))
-    }
-}
-
-/// Arguments that are lent.
-struct By<'a, T>(&'a T);
-
-impl<T: Arguments> Arguments for By<'_, T> {
-    fn write_arguments(&self, out: &mut redwire::resp::ArgumentWriter<'_, '_>) {
-        self.0.write_arguments(out);
-    }
-
-    fn count(&self) -> usize {
-        self.0.count()
+    /// Adds the call to others.
+    pub(crate) fn queue(&self, commands: &mut Commands<'_>) {
+        commands.script(&self.script.view(), Lent(&self.keys), Lent(&self.arguments));
     }
 }

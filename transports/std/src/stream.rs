@@ -1,5 +1,6 @@
 //! Sockets: TCP and Unix domain, with what waiting needs.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -14,11 +15,88 @@ const WRITE_SLICE: Option<Duration> = if cfg!(unix) { Some(Duration::from_millis
 
 /// How long a read waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
+pub enum Wait {
     /// Not at all.
     Not,
+    /// So long at most.
     For(Duration),
+    /// For as long as it takes.
     Forever,
+}
+
+/// What a connection goes over: a socket, or a stream of the user's own, such as one of TLS.
+///
+/// ```
+/// use std::io::{self, Read, Write};
+/// use std::net::TcpStream;
+/// use redwire_std::{Stream, Wait};
+///
+/// #[derive(Debug)]
+/// struct Counted {
+///     stream: TcpStream,
+///     read: usize,
+/// }
+///
+/// impl Stream for Counted {
+///     fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<usize> {
+///         self.stream.set_nonblocking(wait == Wait::Not)?;
+///         if let Wait::For(timeout) = wait {
+///             self.stream.set_read_timeout(Some(timeout))?;
+///         } else {
+///             self.stream.set_read_timeout(None)?;
+///         }
+///         let count = self.stream.read(buffer)?;
+///         self.read += count;
+///         Ok(count)
+///     }
+///
+///     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+///         self.stream.set_nonblocking(true)?;
+///         self.stream.write(bytes)
+///     }
+/// }
+/// ```
+pub trait Stream: fmt::Debug + Send {
+    /// Reads what there is, or waits for it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`] when nothing has come in that time; any other ends the
+    /// connection. Zero bytes are its end.
+    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<usize>;
+
+    /// Writes as much as it takes at once, or after waiting for a few milliseconds.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when it takes nothing now: something has to be read first, it may be.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+/// Makes streams. A closure is one.
+pub trait Connector: Send + Sync {
+    /// A stream that is connected to the server, after no longer than `timeout`; none is for ever.
+    ///
+    /// # Errors
+    /// There is none to be had.
+    fn connect(&self, endpoint: &Endpoint, timeout: Option<Duration>) -> io::Result<Box<dyn Stream>>;
+}
+
+impl<F> Connector for F
+where
+    F: Fn(&Endpoint, Option<Duration>) -> io::Result<Box<dyn Stream>> + Send + Sync,
+{
+    fn connect(&self, endpoint: &Endpoint, timeout: Option<Duration>) -> io::Result<Box<dyn Stream>> {
+        self(endpoint, timeout)
+    }
+}
+
+/// Connects sockets: TCP and Unix domain.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sockets;
+
+impl Connector for Sockets {
+    fn connect(&self, endpoint: &Endpoint, timeout: Option<Duration>) -> io::Result<Box<dyn Stream>> {
+        Ok(Box::new(Socket::connect(endpoint, timeout)?))
+    }
 }
 
 #[derive(Debug)]
@@ -38,30 +116,51 @@ macro_rules! either {
     };
 }
 
-/// A connected stream.
+/// A connected socket.
 #[derive(Debug)]
-pub(crate) struct Stream {
+struct Socket {
     kind: Kind,
     /// The timeout that reads have now.
     read_timeout: Option<Duration>,
 }
 
-impl Stream {
+impl Socket {
     /// Connects: over TCP to the addresses of the host, one after the other, until one accepts.
-    pub(crate) fn connect(endpoint: &Endpoint, timeout: Option<Duration>) -> io::Result<Self> {
+    fn connect(endpoint: &Endpoint, timeout: Option<Duration>) -> io::Result<Self> {
         let kind = match endpoint {
             Endpoint::Tcp { host, port } => Kind::Tcp(connect_tcp(host, *port, timeout)?),
             #[cfg(unix)]
             Endpoint::Unix { path } => Kind::Unix(std::os::unix::net::UnixStream::connect(path)?),
             _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "no such sockets on this system")),
         };
-        let stream = Stream { kind, read_timeout: None };
+        let stream = Socket { kind, read_timeout: None };
         either!(stream, stream => stream.set_write_timeout(WRITE_SLICE))?;
         Ok(stream)
     }
 
-    /// Reads what there is, or waits for it. `WouldBlock` is that nothing came in time.
-    pub(crate) fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<usize> {
+    fn read_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, stream => (&mut &*stream).read(buffer))
+    }
+
+    /// Sets the timeout, unless the one before will do: waking early does no harm.
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let will_do = match (self.read_timeout, timeout) {
+            (None, None) => true,
+            (Some(set), Some(wanted)) => {
+                set >= wanted / 2 && set <= wanted.saturating_add(Duration::from_millis(1))
+            }
+            _ => false,
+        };
+        if !will_do {
+            either!(self, stream => stream.set_read_timeout(timeout))?;
+            self.read_timeout = timeout;
+        }
+        Ok(())
+    }
+}
+
+impl Stream for Socket {
+    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<usize> {
         let result = match wait {
             Wait::Not => {
                 either!(self, stream => stream.set_nonblocking(true))?;
@@ -85,28 +184,7 @@ impl Stream {
         })
     }
 
-    fn read_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        either!(self, stream => (&mut &*stream).read(buffer))
-    }
-
-    /// Sets the timeout, unless the one before will do: waking early does no harm.
-    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let will_do = match (self.read_timeout, timeout) {
-            (None, None) => true,
-            (Some(set), Some(wanted)) => {
-                set >= wanted / 2 && set <= wanted.saturating_add(Duration::from_millis(1))
-            }
-            _ => false,
-        };
-        if !will_do {
-            either!(self, stream => stream.set_read_timeout(timeout))?;
-            self.read_timeout = timeout;
-        }
-        Ok(())
-    }
-
-    /// Writes what fits. `WouldBlock` is that nothing did for a while.
-    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         either!(self, stream => (&mut &*stream).write(bytes)).map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut if WRITE_SLICE.is_some() => io::ErrorKind::WouldBlock.into(),
             _ => error,

@@ -1,13 +1,14 @@
 //! Transactions that depend on what was read before.
 
-use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Open};
+use std::time::Instant as Moment;
+
+use redwire::client::{Commands, FromReplies, Watch};
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Lent, Open, watch};
 use redwire::reply::FromReply;
-use redwire::resp::{ArgumentWriter, Encode};
+use redwire::resp::Encode;
 
 use crate::link::Link;
-use crate::pipeline::Batch;
-use crate::replies::FromReplies;
-use crate::{Client, Error, ErrorKind, WatchError};
+use crate::{Client, Error, ErrorKind, ScriptCall};
 
 /// What [`Client::transaction`] hands to its closure: a connection on which keys are watched.
 ///
@@ -23,39 +24,19 @@ pub struct Transaction<'c> {
 #[derive(Debug)]
 pub struct Queue {
     link: Link,
-    batch: Batch,
+    commands: Commands<'static>,
     watching: bool,
-    executed: bool,
-    /// EXEC was answered with results.
-    done: bool,
-    conflict: bool,
-}
-
-struct Watch<'k, K>(&'k K);
-
-impl<K: Arguments> Encode for Watch<'_, K> {
-    fn write_arguments(&self, out: &mut ArgumentWriter<'_, '_>) {
-        out.bytes(b"WATCH");
-        self.0.write_arguments(out);
-    }
+    watch: Watch,
 }
 
 impl<'c> Transaction<'c> {
     pub(crate) fn begin<K: Arguments>(client: &'c Client, keys: &K) -> Result<Self, Error> {
-        let mut link = client.take_link()?;
         let watching = keys.count() > 0;
-        if watching {
-            let watch = Watch(keys);
-            let watched = |link: &mut Link| link.send(&watch).and_then(|ticket| link.reply::<()>(ticket));
-            let mut result = watched(&mut link);
-            if result.as_ref().is_err_and(Error::is_lost_unsent) {
-                link = client.take_link()?;
-                result = watched(&mut link);
-            }
-            result.map_err(|error| error.about(&watch))?;
-        }
-        let queue =
-            Queue { link, batch: Batch::new(), watching, executed: false, done: false, conflict: false };
+        let watch = watch(Lent(keys));
+        let link = client.keep_link(|link, began| if watching { link.change(began, &watch) } else { Ok(()) });
+        // Whether or not the keys are watched, nothing of the transaction is executed.
+        let link = link.map_err(|error| error.executed(false))?;
+        let queue = Queue { link, commands: Commands::growing(), watching, watch: Watch::new() };
         Ok(Transaction { client, queue, begun: false })
     }
 
@@ -68,84 +49,81 @@ impl<'c> Transaction<'c> {
     /// Runs a command at once, and reads its reply.
     ///
     /// # Errors
-    /// As [`Client::execute`]; and when the connection is lost, of kind [`ErrorKind::Watch`], since the keys are not
-    /// watched any more. Nothing that is queued is executed then; whether this command was,
-    /// [`Error::maybe_executed`] says.
+    /// As [`Client::execute`]. When the connection is lost the keys are not watched any more, and nothing that is queued is
+    /// executed; whether this command was, [`Error::maybe_executed`] says.
     pub fn execute<C, R>(&mut self, command: C) -> Result<R, Error>
     where
         C: Command,
         C::Reply: command::Gives<R>,
         R: for<'a> FromReply<'a>,
     {
-        self.queue.on_link(|link| link.run(&command)).map_err(|error| error.about(&command))
+        self.queue.on_link(|link| link.call(Moment::now(), &command))
     }
 
-    /// Ends it: executes what is queued, or forgets the watched keys. `None`: a watched key has changed, so start over.
-    pub(crate) fn finish<T>(mut self, result: Result<T, Error>) -> Option<Result<T, Error>> {
+    /// Ends it: executes what is queued, or forgets the watched keys. Says whether a watched key has changed, so that it
+    /// has to start over.
+    pub(crate) fn finish<T, E: From<Error>>(mut self, result: Result<T, E>) -> (Result<T, E>, bool) {
         let queue = &mut self.queue;
         let result = match result {
-            Ok(value) if self.begun && !queue.executed => queue.execute::<()>().map(|()| value),
-            other => other,
+            Ok(value) if self.begun && queue.watch.is_open() => match queue.execute::<()>() {
+                Ok(()) => Ok(value),
+                Err(error) => Err(E::from(error)),
+            },
+            result => result,
         };
-        if queue.link.engine.is_watching() {
+        if queue.link.session().engine().is_watching()
+            && queue.link.change(Moment::now(), &command::unwatch()).is_err()
+        {
             // The keys must not be watched any more when the connection is used for something else.
-            if queue.link.send(&["UNWATCH"]).and_then(|ticket| queue.link.reply::<()>(ticket)).is_err() {
-                queue.link.close();
-            }
+            queue.link.close();
         }
-        let conflict = self.queue.conflict && result.is_err();
-        // Whatever failed behind EXEC: who starts over executes what was queued a second time.
-        let done = self.queue.done;
-        let result = result.map_err(|error| match done && error.position().is_none() {
-            true => error.executed(true),
-            false => error,
-        });
+        let conflict = queue.watch.is_conflict() && result.is_err();
         self.client.put_back(self.queue.link);
-        if conflict { None } else { Some(result) }
+        (result, conflict)
     }
 }
 
 impl Queue {
     /// Adds a command with options, or one that no method knows.
     pub fn add<C: Encode>(&mut self, command: C) -> &mut Self {
-        self.batch.add(&command);
+        self.commands.add(&command);
         self
     }
 
-    /// Adds the call of a script. Before the transaction is sent, the server is asked whether it has the script, and given
-    /// it if not.
-    pub fn script<K: Arguments, A: Arguments>(&mut self, call: &crate::ScriptCall<'_, K, A>) -> &mut Self {
-        self.batch.script(call);
+    /// Adds the call of a script. The first call of each brings the script along, so the server need not have it.
+    pub fn script<K: Arguments, A: Arguments>(&mut self, call: &ScriptCall<'_, K, A>) -> &mut Self {
+        call.queue(&mut self.commands);
         self
     }
 
     /// Executes the commands, and gives their replies as [`Pipeline::execute`](crate::Pipeline::execute) does.
     ///
-    /// Hand the error on when it fails: one of kind [`ErrorKind::Watch`] makes [`Client::transaction`] start over.
+    /// Hand the error on when it fails, or one made of it: of kind [`ErrorKind::Conflict`] it makes [`Client::transaction`]
+    /// start over.
     ///
     /// # Errors
     /// As [`Pipeline::execute`](crate::Pipeline::execute); and of kind [`ErrorKind::AlreadyExecuted`] the second time.
     pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
-        if self.executed {
-            return Err(Error::new(ErrorKind::AlreadyExecuted));
+        if !self.watch.is_open() {
+            return Err(self.link.error(ErrorKind::AlreadyExecuted));
         }
         // What fails here stays queued: it must not be lost in silence if the error is.
-        self.batch.check::<T>()?;
-        let batch = std::mem::replace(&mut self.batch, Batch::new());
-        self.executed = true;
-        if batch.commands.is_empty() && !self.watching {
-            return T::from_replies(&mut crate::replies::Replies::none());
-        }
-        let result = self.on_link(|link| batch.run(link, true));
-        match &result {
-            Ok(_) => self.done = true,
-            Err(error) => match error.kind() {
-                ErrorKind::Watch(WatchError::Conflict) => self.conflict = true,
-                // One of the results; they came all the same.
-                ErrorKind::Server(_) | ErrorKind::Mismatch(_) => self.done = error.position().is_some(),
-                _ => {}
-            },
-        }
+        let nothing = self.commands.is_empty() && !self.watching;
+        let batch = if nothing { self.commands.batch::<T>() } else { self.commands.atomic() };
+        let batch = batch.map_err(|error| self.link.locate(error))?;
+        drop(batch);
+        let commands = std::mem::take(&mut self.commands);
+        self.watch.begin().map_err(|error| self.link.locate(error))?;
+        let result = if nothing {
+            commands.batch().and_then(|batch| batch.finish()).map_err(|error| self.link.locate(error))
+        } else {
+            self.on_link(|link| {
+                let mut batch = commands.atomic().map_err(|error| link.locate(error))?;
+                link.run(Moment::now(), &mut batch)?;
+                batch.finish().map_err(|error| link.locate(error))
+            })
+        };
+        self.watch.executed(&result);
         result
     }
 
@@ -153,8 +131,13 @@ impl Queue {
     /// written.
     fn on_link<T>(&mut self, act: impl FnOnce(&mut Link) -> Result<T, Error>) -> Result<T, Error> {
         let result = self.link.catch_up().and_then(|()| act(&mut self.link));
-        // Behind EXEC no key is watched any more.
-        result.map_err(|error| if self.watching && !self.done { error.while_watching() } else { error })
+        result.map_err(|error| self.watch.explain(error))
+    }
+}
+
+impl command::Queue for Queue {
+    fn queue<C: Encode>(&mut self, command: C) {
+        self.add(command);
     }
 }
 
@@ -176,11 +159,5 @@ impl<R: for<'a> FromReply<'a>> ExecutorAs<R> for &mut Transaction<'_> {
         C: Command<Reply = Open>,
     {
         self.execute(command)
-    }
-}
-
-impl command::Queue for Queue {
-    fn queue<C: Encode>(&mut self, command: C) {
-        self.add(command);
     }
 }

@@ -5,6 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use redwire::connection::Misuse;
 use redwire::reply::{Value, text::Info};
 use redwire::resp::ErrorCode;
 use redwire_kit::real::Server;
@@ -113,7 +114,7 @@ fn refused_connections_name_the_place_and_what_to_do() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let client = Client::open(&format!("redis://user:secret@127.0.0.1:{port}")).unwrap();
     let error = client.set("k", "v").unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Connect(_)));
+    assert!(matches!(error.kind(), ErrorKind::Connect));
     assert!(error.is_retryable());
     let text = error.to_string();
     assert!(
@@ -154,7 +155,7 @@ fn a_server_that_takes_nothing_is_given_up() {
         let begun = Instant::now();
         let error = config.client().set("k", vec![0; 50_000_000]).unwrap_err();
         assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
-        assert!(matches!(error.kind(), ErrorKind::Disconnected(Some(_))), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Disconnected), "{error:?}");
         assert!(error.maybe_executed());
         drop(told);
     });
@@ -295,7 +296,7 @@ fn a_connection_that_dies_with_a_command_says_that_it_may_have_been_executed() {
             });
             client.blpop::<Value>("none", Duration::from_secs(60)).unwrap_err()
         });
-        assert!(matches!(error.kind(), ErrorKind::Disconnected(_)), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Disconnected), "{error:?}");
         assert!(error.maybe_executed() && !error.is_retryable());
         assert!(error.to_string().contains("BLPOP: the"), "{error}");
         assert!(error.to_string().ends_with("; it may have been executed"), "{error}");
@@ -325,7 +326,7 @@ fn commands_that_change_their_connection_are_refused() {
             &["READONLY"],
         ] {
             let error = client.execute::<_, Value>(words).unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::OwnConnection), "{words:?}: {error:?}");
+            assert!(matches!(error.kind(), ErrorKind::Misuse(Misuse::OwnConnection)), "{words:?}: {error:?}");
             assert_eq!(error.command(), Some(words[0]));
             client.set("k", words[0]).unwrap();
             assert_eq!(client.get::<String>("k").unwrap(), words[0]);
