@@ -85,7 +85,7 @@ const WORKS: &[Work] = &[
         (0..n).for_each(|_| redwire_commands(&mut sink, REPLIES));
     }),
     work("a GET through the connection, one at a time", "command", REPLIES, |n| round_trips(n * REPLIES))
-        .at_most(1700.0),
+        .at_most(1750.0),
     work("sending and giving up one of 2,500 commands, oldest first", "command", FEW, |n| {
         give_up_all(n, FEW, |i| i)
     }),
