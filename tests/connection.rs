@@ -9,16 +9,16 @@ use redwire::connection::{
 use redwire::resp::{Limits, NomParser, Protocol};
 use redwire::storage::{Buffer, Storage};
 use redwire::time::{Duration, Instant};
-use support::Pair;
-use support::server::Server;
+use redwire_kit::pair::Pair;
+use redwire_kit::server::Server;
 
 const PIECES: [usize; 6] = [1, 2, 3, 7, 64, usize::MAX];
 
 fn both_protocols(test: impl Fn(Pair<'static>, Protocol)) {
     for piece in PIECES {
-        test(Pair::new(Config::default(), Server::default()).pieces_of(piece), Protocol::Resp3);
+        test(support::pair(Config::default(), Server::default()).pieces_of(piece), Protocol::Resp3);
         let config = Config::default().protocol(Protocol::Resp2);
-        test(Pair::new(config, Server::default()).pieces_of(piece), Protocol::Resp2);
+        test(support::pair(config, Server::default()).pieces_of(piece), Protocol::Resp2);
     }
 }
 
@@ -27,7 +27,7 @@ fn greeting_with_everything() {
     for piece in PIECES {
         let config = Config::default().credentials("app", "secret").client_name("me").database(3);
         let server = Server { password: Some("secret"), ..Server::default() };
-        let mut pair = Pair::new(config, server).pieces_of(piece);
+        let mut pair = support::pair(config, server).pieces_of(piece);
         pair.send("GET early");
         pair.client.connected(pair.now).unwrap();
         assert_eq!(pair.take(), ["connected Resp3 0", "#0 null"]);
@@ -61,7 +61,7 @@ fn greeting_falls_back_to_resp2() {
         },
     ] {
         let config = Config::default().password("secret").client_name("me").no_library();
-        let mut pair = Pair::new(config, server).pieces_of(5);
+        let mut pair = support::pair(config, server).pieces_of(5);
         pair.client.connected(pair.now).unwrap();
         assert_eq!(pair.take(), ["connected Resp2 0"]);
         assert_eq!(
@@ -74,7 +74,7 @@ fn greeting_falls_back_to_resp2() {
 #[test]
 fn a_refused_password_is_final_and_not_shown() {
     let config = Config::default().password("wrong");
-    let mut pair = Pair::new(config, Server { password: Some("secret"), ..Server::default() });
+    let mut pair = support::pair(config, Server { password: Some("secret"), ..Server::default() });
     pair.send("GET k");
     pair.client.connected(pair.now).unwrap();
     assert_eq!(
@@ -86,7 +86,7 @@ fn a_refused_password_is_final_and_not_shown() {
     );
     // A server that quotes what it does not know, and a client that does not fall back.
     let config = Config::default().password("hunter2").fallback(false);
-    let mut pair = Pair::new(config, Server::resp2());
+    let mut pair = support::pair(config, Server::resp2());
     pair.client.connected(pair.now).unwrap();
     let events = pair.take();
     assert_eq!(events.len(), 1);
@@ -97,7 +97,7 @@ fn a_refused_password_is_final_and_not_shown() {
 #[test]
 fn other_refusals_are_final_too() {
     let refused = |config: Config<'static>, server: Server| {
-        let mut pair = Pair::new(config, server).pieces_of(3);
+        let mut pair = support::pair(config, server).pieces_of(3);
         pair.client.connected(pair.now).unwrap();
         pair.take().pop().unwrap()
     };
@@ -209,7 +209,7 @@ fn a_refused_multi_leaves_the_rest_in_step() {
 
 #[test]
 fn a_lost_transaction_says_what_may_have_run() {
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.connect();
     pair.server.stalled = true;
     for line in ["SET a 1", "MULTI", "SET k v"] {
@@ -294,7 +294,7 @@ fn subscriptions_in_both_protocols() {
 #[test]
 fn an_array_that_looks_like_a_message_is_a_reply_to_who_did_not_subscribe() {
     let server = Server::default().answer("LRANGE k 0 -1", b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n");
-    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2), server);
+    let mut pair = support::pair(Config::default().protocol(Protocol::Resp2), server);
     pair.connect();
     pair.send("LRANGE k 0 -1");
     assert_eq!(pair.take(), ["#0 [\"message\", \"a\", \"b\"]"]);
@@ -324,7 +324,7 @@ fn a_refused_subscription_is_an_error_and_nothing_is_remembered() {
 #[test]
 fn a_message_inside_exec_is_not_an_element() {
     for piece in PIECES {
-        let mut pair = Pair::new(Config::default(), Server::default()).pieces_of(piece);
+        let mut pair = support::pair(Config::default(), Server::default()).pieces_of(piece);
         pair.connect();
         pair.send("SUBSCRIBE ch");
         for line in ["MULTI", "PUBLISH ch m", "SET k 1", "GET k", "EXEC", "GET k"] {
@@ -385,7 +385,7 @@ fn a_reconnect_subscribes_again_and_old_tickets_are_stale() {
 fn a_late_reply_is_discarded_and_the_rest_stays_in_step() {
     for piece in PIECES {
         let config = Config::default().command_timeout(Duration::from_secs(1));
-        let mut pair = Pair::new(config, Server::default()).pieces_of(piece);
+        let mut pair = support::pair(config, Server::default()).pieces_of(piece);
         pair.server.values.insert("a".into(), "1".into());
         pair.server.values.insert("b".into(), "2".into());
         pair.connect();
@@ -409,7 +409,7 @@ fn a_late_reply_is_discarded_and_the_rest_stays_in_step() {
 #[test]
 fn a_command_that_was_never_written_is_taken_back() {
     let config = Config::default().command_timeout(Duration::from_secs(1));
-    let mut pair = Pair::new(config, Server::default());
+    let mut pair = support::pair(config, Server::default());
     pair.send("SET a 1");
     pair.send("SET b 2");
     pair.send("SET c 3");
@@ -427,7 +427,7 @@ fn a_command_that_was_never_written_is_taken_back() {
 
 #[test]
 fn a_discarded_ticket_hears_nothing_more() {
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.connect();
     pair.server.stalled = true;
     pair.send("GET a");
@@ -441,7 +441,7 @@ fn a_discarded_ticket_hears_nothing_more() {
 
 #[test]
 fn a_ticket_is_discarded_when_the_handshake_has_just_failed() {
-    let mut pair = Pair::new(Config::default(), Server { stalled: true, ..Server::default() });
+    let mut pair = support::pair(Config::default(), Server { stalled: true, ..Server::default() });
     // More bytes than the greeting has.
     let long = "x".repeat(1000);
     pair.send(&format!("GET {long}"));
@@ -455,7 +455,7 @@ fn a_ticket_is_discarded_when_the_handshake_has_just_failed() {
 #[test]
 fn the_handshake_has_a_deadline() {
     let config = Config::default().handshake_timeout(Duration::from_millis(300));
-    let mut pair = Pair::new(config, Server { stalled: true, ..Server::default() });
+    let mut pair = support::pair(config, Server { stalled: true, ..Server::default() });
     pair.client.connected(pair.now).unwrap();
     pair.run();
     assert_eq!(
@@ -470,7 +470,7 @@ fn the_handshake_has_a_deadline() {
 fn the_health_check_asks_when_idle_and_gives_up_in_silence() {
     let config =
         Config::default().health_check(Duration::from_secs(10)).health_check_timeout(Duration::from_secs(2));
-    let mut pair = Pair::new(config, Server::default());
+    let mut pair = support::pair(config, Server::default());
     pair.connect();
     assert_eq!(
         pair.client.poll_timeout(),
@@ -545,7 +545,7 @@ fn behind_quit_nothing_is_sent() {
 #[test]
 fn auth_needs_the_line_for_itself() {
     let server = Server { password: Some("new"), ..Server::resp2() };
-    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2), server);
+    let mut pair = support::pair(Config::default().protocol(Protocol::Resp2), server);
     pair.connect();
     pair.send("GET k");
     assert_eq!(pair.try_send("AUTH new"), Err(SendError::Misuse(Misuse::NotAlone)));
@@ -562,13 +562,13 @@ fn auth_needs_the_line_for_itself() {
 #[test]
 fn what_answers_nothing_ends_the_connection() {
     for bytes in [&b"+OK\r\n"[..], b":1\r\n", b"*0\r\n"] {
-        let mut pair = Pair::new(Config::default(), Server::default());
+        let mut pair = support::pair(Config::default(), Server::default());
         pair.connect();
         pair.server.say(bytes);
         assert_eq!(pair.take(), ["closed OutOfStep Ready"]);
     }
     // A reply to what has not been written yet is none.
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.connect();
     pair.send("GET k");
     pair.client.receive_buffer()[..3].copy_from_slice(b"_\r\n");
@@ -580,7 +580,7 @@ fn what_answers_nothing_ends_the_connection() {
 #[test]
 fn hostile_bytes_fail_everything_and_name_the_place() {
     for piece in PIECES {
-        let mut pair = Pair::new(Config::default(), Server::default()).pieces_of(piece);
+        let mut pair = support::pair(Config::default(), Server::default()).pieces_of(piece);
         pair.connect();
         pair.server.answers.insert("GET a".into(), b"+fine\r\n".to_vec());
         pair.server.answers.insert("GET b".into(), b"$05\r\n".to_vec());
@@ -751,7 +751,7 @@ fn another_parser_holds_the_same_conversation() {
 
 #[test]
 fn buffers_grow_and_shrink_again() {
-    let mut pair = Pair::new(Config::default(), Server::default()).pieces_of(4000);
+    let mut pair = support::pair(Config::default(), Server::default()).pieces_of(4000);
     pair.connect();
     pair.server.values.insert("big".into(), "x".repeat(3_000_000));
     pair.send("GET big");
@@ -761,7 +761,7 @@ fn buffers_grow_and_shrink_again() {
 
 #[test]
 fn eof_in_the_middle_of_a_reply() {
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.connect();
     pair.server.answers.insert("GET a".into(), b"$5\r\nhel".to_vec());
     pair.send("PING");
@@ -774,7 +774,7 @@ fn eof_in_the_middle_of_a_reply() {
 
 #[test]
 fn select_survives_a_reconnect() {
-    let mut pair = Pair::new(Config::default().no_library(), Server::default());
+    let mut pair = support::pair(Config::default().no_library(), Server::default());
     pair.connect();
     for line in ["SELECT 4", "MULTI", "SELECT 5", "EXEC", "SELECT 99"] {
         pair.send(line);
@@ -789,7 +789,7 @@ fn select_survives_a_reconnect() {
 
 #[test]
 fn a_second_stream_needs_the_first_to_be_over() {
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.connect();
     assert_eq!(pair.client.connected(Instant::from_micros(5)), Err(Misuse::Closed));
     pair.client.close();
@@ -802,7 +802,7 @@ fn a_second_stream_needs_the_first_to_be_over() {
 #[test]
 fn a_command_that_expired_unwritten_and_was_discarded_takes_no_reply() {
     let config = Config::default().command_timeout(Duration::from_secs(1));
-    let mut pair = Pair::new(config, Server::default());
+    let mut pair = support::pair(config, Server::default());
     pair.server.values.insert("b".into(), "2".into());
     pair.connect();
     pair.send("GET a");
@@ -815,7 +815,7 @@ fn a_command_that_expired_unwritten_and_was_discarded_takes_no_reply() {
 
 #[test]
 fn commands_without_a_reply_are_refused() {
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.connect();
     pair.send("MULTI");
     let error = pair.try_send("REPLCONF ACK 0").unwrap_err();
@@ -825,7 +825,7 @@ fn commands_without_a_reply_are_refused() {
 #[test]
 fn a_refused_client_reply_gives_no_reply_to_another() {
     let refusal = b"-NOPERM this user has no permissions to run the 'client|reply' command\r\n";
-    let mut pair = Pair::new(Config::default(), Server::default().answer("CLIENT REPLY SKIP", refusal));
+    let mut pair = support::pair(Config::default(), Server::default().answer("CLIENT REPLY SKIP", refusal));
     pair.connect();
     pair.send("CLIENT REPLY SKIP");
     pair.send("SET a 1");
@@ -837,7 +837,7 @@ fn a_refused_client_reply_gives_no_reply_to_another() {
     );
     // With a word too many the server answers, and goes on answering.
     let answer = b"-ERR wrong number of arguments for 'client|reply' command\r\n";
-    let mut pair = Pair::new(Config::default(), Server::default().answer("CLIENT REPLY OFF now", answer));
+    let mut pair = support::pair(Config::default(), Server::default().answer("CLIENT REPLY OFF now", answer));
     pair.connect();
     pair.send("CLIENT REPLY OFF now");
     pair.send("GET a");
@@ -848,7 +848,7 @@ fn a_refused_client_reply_gives_no_reply_to_another() {
 #[test]
 fn a_refused_discard_leaves_the_transaction_open_and_ends_the_connection() {
     let server = Server::default().answer("DISCARD", b"-NOPERM no\r\n");
-    let mut pair = Pair::new(Config::default(), server);
+    let mut pair = support::pair(Config::default(), server);
     pair.connect();
     for line in ["MULTI", "SET a 1", "DISCARD", "GET a"] {
         pair.send(line);
@@ -861,7 +861,7 @@ fn a_refused_discard_leaves_the_transaction_open_and_ends_the_connection() {
 
 #[test]
 fn a_refused_multi_before_reset_leaves_the_next_transaction_alone() {
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.connect();
     pair.server.answers.insert("MULTI".into(), b"-NOPERM no\r\n".to_vec());
     for line in ["MULTI", "GET a", "RESET", "MULTI", "GET b", "EXEC"] {
@@ -883,7 +883,7 @@ fn a_refused_multi_before_reset_leaves_the_next_transaction_alone() {
 
 #[test]
 fn a_select_that_a_transaction_does_not_run_selects_nothing() {
-    let mut pair = Pair::new(Config::default().no_library(), Server::default());
+    let mut pair = support::pair(Config::default().no_library(), Server::default());
     pair.connect();
     // It was forgotten.
     for line in ["MULTI", "SELECT 5", "RESET", "MULTI", "EXEC"] {
@@ -958,7 +958,7 @@ fn a_confirmation_that_does_not_fit_leaves_nobody_waiting() {
 
 #[test]
 fn pieces_go_to_nobody_who_has_not_asked_yet() {
-    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2), Server::default());
+    let mut pair = support::pair(Config::default().protocol(Protocol::Resp2), Server::default());
     pair.server.answers.insert("CLIENT SETINFO LIB-NAME redwire".into(), b"$2\r\nOK\r\n".to_vec());
     pair.send_command(&["GET", "a"], SendOptions::default().streamed()).unwrap();
     pair.client.connected(pair.now).unwrap();
@@ -975,7 +975,7 @@ fn pieces_go_to_nobody_who_has_not_asked_yet() {
 #[test]
 fn pieces_that_nobody_wants_any_more_are_dropped() {
     let config = Config::default().command_timeout(Duration::from_secs(1));
-    let mut pair = Pair::new(config, Server::default()).pieces_of(1000);
+    let mut pair = support::pair(config, Server::default()).pieces_of(1000);
     pair.connect();
     pair.server.values.insert("big".into(), "x".repeat(1_000_000));
     pair.send_command(&["GET", "big"], SendOptions::default().streamed()).unwrap();
@@ -994,7 +994,7 @@ fn pieces_that_nobody_wants_any_more_are_dropped() {
 
 #[test]
 fn a_confirmation_of_what_was_not_written_is_out_of_step() {
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.connect();
     pair.send("SUBSCRIBE a");
     let bytes = b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
@@ -1037,7 +1037,7 @@ fn a_password_that_the_server_cuts_short_is_not_shown() {
 #[test]
 fn many_commands_that_expire_at_once_are_reported_in_order() {
     let config = Config::default().command_timeout(Duration::from_secs(1));
-    let mut pair = Pair::new(config, Server::default());
+    let mut pair = support::pair(config, Server::default());
     pair.connect();
     // Written ones stay as places for their replies; the others go.
     pair.server.stalled = true;
@@ -1062,7 +1062,7 @@ fn many_commands_that_expire_at_once_are_reported_in_order() {
 
 #[test]
 fn a_subscriber_that_asks_for_resp3_may_say_more_before_the_greeting() {
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.send("SUBSCRIBE a");
     pair.send("GET k");
     pair.client.connected(pair.now).unwrap();
@@ -1094,7 +1094,7 @@ fn debug_shows_neither_credentials_nor_what_is_in_the_buffers() {
 
 #[test]
 fn a_header_alone_makes_no_memory_grow() {
-    let mut pair = Pair::new(Config::default(), Server::default());
+    let mut pair = support::pair(Config::default(), Server::default());
     pair.connect();
     for header in [&b"$536870912\r\n"[..], b"*16777216\r\n", b"%8388608\r\n", b"=536870912\r\n"] {
         pair.server.answers.insert("GET k".into(), header.to_vec());
@@ -1108,7 +1108,7 @@ fn a_header_alone_makes_no_memory_grow() {
 
 #[test]
 fn another_user_makes_a_connection_unclean_until_reset() {
-    let mut pair = Pair::new(
+    let mut pair = support::pair(
         Config::default().protocol(Protocol::Resp2),
         Server { password: Some("new"), ..Server::resp2() },
     );
@@ -1124,7 +1124,7 @@ fn another_user_makes_a_connection_unclean_until_reset() {
 
 #[test]
 fn what_is_handed_over_in_pieces_must_not_change_the_conversation() {
-    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
+    let mut pair = support::pair(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
     pair.connect();
     let now = pair.now;
     for words in [&["CLIENT", "REPLY"][..], &["SUBSCRIBE"], &["SELECT"], &["SCRIPT"], &["WATCH"], &["ASKING"]]
@@ -1145,7 +1145,8 @@ fn what_is_handed_over_in_pieces_must_not_change_the_conversation() {
 #[test]
 fn a_transaction_of_which_nothing_was_handed_out_is_taken_back() {
     for written in [false, true] {
-        let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
+        let mut pair =
+            support::pair(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
         pair.connect();
         pair.send("WATCH k");
         pair.take();
@@ -1181,7 +1182,7 @@ fn a_transaction_of_which_nothing_was_handed_out_is_taken_back() {
 
 #[test]
 fn a_transaction_that_is_taken_back_takes_what_comes_in_pieces_with_it() {
-    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
+    let mut pair = support::pair(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
     pair.connect();
     let multi = pair.send("MULTI");
     pair.client.begin(pair.now, &["SET", "k"], 30, SendOptions::default()).unwrap();
@@ -1197,7 +1198,7 @@ fn a_transaction_that_is_taken_back_takes_what_comes_in_pieces_with_it() {
 fn what_was_not_to_be_answered_is_not_forgotten_with_a_transaction_that_is_taken_back() {
     let refusal = b"-NOPERM this user has no permissions to run the 'client|reply' command\r\n";
     let server = Server::resp2().answer("CLIENT REPLY SKIP", refusal).answer("GET a", b"$1\r\na\r\n");
-    let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), server);
+    let mut pair = support::pair(Config::default().protocol(Protocol::Resp2).no_library(), server);
     pair.connect();
     pair.send("CLIENT REPLY SKIP");
     pair.send("GET a");
@@ -1212,7 +1213,8 @@ fn what_was_not_to_be_answered_is_not_forgotten_with_a_transaction_that_is_taken
 #[test]
 fn what_comes_in_pieces_is_not_answered_before_its_end() {
     for reply in [&b"+OK\r\n"[..], b"$5\r\nwrong\r\n"] {
-        let mut pair = Pair::new(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
+        let mut pair =
+            support::pair(Config::default().protocol(Protocol::Resp2).no_library(), Server::resp2());
         pair.connect();
         pair.client.begin(pair.now, &["SET", "k"], 30, SendOptions::default().streamed()).unwrap();
         pair.server.say(reply);
@@ -1222,7 +1224,7 @@ fn what_comes_in_pieces_is_not_answered_before_its_end() {
 
 #[test]
 fn a_pipeline_whose_first_command_is_answered_is_given_up_all_the_same() {
-    let mut pair = Pair::new(
+    let mut pair = support::pair(
         Config::default().protocol(Protocol::Resp2).no_library(),
         Server::resp2().answer("GET slow", b"").answer("GET b", b""),
     );
@@ -1242,7 +1244,7 @@ fn a_pipeline_whose_first_command_is_answered_is_given_up_all_the_same() {
 fn replies_in_the_handshake_that_are_not_ok_are_those_to_something_else() {
     // One reply is left over from an earlier life, and shifts the others by one.
     let config = Config::default().protocol(Protocol::Resp2).client_name("a").database(1);
-    let mut pair = Pair::new(config, Server::resp2().answer("CLIENT SETNAME a", b"$3\r\nfoo\r\n"));
+    let mut pair = support::pair(config, Server::resp2().answer("CLIENT SETNAME a", b"$3\r\nfoo\r\n"));
     pair.client.connected(pair.now).unwrap();
     assert_eq!(pair.run(), ["closed OutOfStep Ready"]);
 }

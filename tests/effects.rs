@@ -4,9 +4,6 @@
 //! A failure is a list of cases. `EFFECTS=ready,SELECT cargo test --test effects -- --nocapture` runs those alone in whose
 //! names all of these words stand, and shows their steps; with `EFFECTS_ALL=1` the list is not cut short.
 
-#[path = "support/changes.rs"]
-mod changes;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,6 +12,7 @@ use redwire::connection::{
 };
 use redwire::resp::Protocol;
 use redwire::time::Instant;
+use redwire_kit::changes;
 use redwire_kit::model::serve::{self, Server};
 use redwire_kit::model::table::{self, Effect, InMulti};
 use redwire_kit::model::{self, Executed, Id, Kind, Model, Session, Setup, Value, Verdict};

@@ -1,8 +1,6 @@
 //! Public types implement `defmt::Format`, all of them, and hide what `Debug` hides.
 #![cfg(all(feature = "defmt", feature = "std"))]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -15,7 +13,7 @@ use redwire::resp::{Data, ErrorReply, Frame, Limits};
 use redwire::storage::{self, Text};
 use redwire::url::{self, Secret, Url};
 use redwire::{connection, resp, script, time};
-use support::defmt_frames::{holds, take};
+use redwire_kit::defmt_frames::{holds, take};
 
 /// Makes sure at compile time that types are `Format`, and gives their names, each behind its module.
 macro_rules! formats {

@@ -10,8 +10,9 @@ use std::cell::RefCell;
 
 use redwire::connection::{Buffers, Config, Connection};
 use redwire::time::Duration;
-use support::server::Server;
-use support::{Pair, defmt_frames};
+use redwire_kit::defmt_frames;
+use redwire_kit::pair::Pair;
+use redwire_kit::server::Server;
 
 thread_local! {
     static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -192,7 +193,7 @@ fn a_greeting_that_is_refused() {
     collect();
     let config = Config::default().credentials("us3rname", "argum3nt");
     let server = Server { password: Some("s3cretive"), ..Server::resp2() };
-    let mut pair = Pair::new(config, server);
+    let mut pair = support::pair(config, server);
     pair.send("GET k3yed");
     for _ in 0..2 {
         pair.client.connected(pair.now).unwrap();

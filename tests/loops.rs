@@ -1,8 +1,6 @@
 //! The loops of the transports, against streams in memory: what a reactor, a blocking device and a future each have to do
 //! to drive a connection. None is longer than a screen; a transport is one of them and its streams.
 
-mod support;
-
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -17,7 +15,7 @@ use redwire::reply::FromReply;
 use redwire::resp::{Encode, Level, Parser};
 use redwire::storage::{Buffer, Storage};
 use redwire::time::Instant;
-use support::server::Server;
+use redwire_kit::server::Server;
 
 /// A stream that takes and gives three bytes at a time, and every now and then none.
 #[derive(Clone, Default)]

@@ -10,13 +10,13 @@ use redwire::connection::{
 use redwire::resp::Protocol;
 use redwire::storage::Buffer;
 use redwire::time::{Duration, Instant};
-use support::Pair;
-use support::server::Server;
+use redwire_kit::pair::Pair;
+use redwire_kit::server::Server;
 
 const PIECES: [usize; 4] = [1, 2, 7, usize::MAX];
 
 fn pair(protocol: Protocol) -> Pair<'static> {
-    let mut pair = Pair::new(Config::default().protocol(protocol).no_library(), Server::default());
+    let mut pair = support::pair(Config::default().protocol(protocol).no_library(), Server::default());
     pair.connect();
     pair
 }
@@ -104,7 +104,7 @@ fn any_error_that_may_refuse_client_reply_ends_the_connection() {
         for line in ["CLIENT REPLY SKIP", "CLIENT REPLY OFF"] {
             let refusal = format!("-{error}\r\n").into_bytes();
             let mut pair =
-                Pair::new(Config::default().no_library(), Server::default().answer(line, &refusal));
+                support::pair(Config::default().no_library(), Server::default().answer(line, &refusal));
             pair.connect();
             pair.send(line);
             pair.send("SET a 1");
@@ -360,7 +360,7 @@ fn a_silent_peer_is_given_up_whatever_is_in_flight() {
     let (interval, timeout) = (Duration::from_secs(10), Duration::from_secs(2));
     let config = || Config::default().no_library().health_check(interval).health_check_timeout(timeout);
     for line in ["SUBSCRIBE a", "GET a", "MULTI"] {
-        let mut pair = Pair::new(config(), Server::default());
+        let mut pair = support::pair(config(), Server::default());
         pair.connect();
         pair.pass(Duration::from_secs(5));
         pair.server.stalled = true;
@@ -372,7 +372,7 @@ fn a_silent_peer_is_given_up_whatever_is_in_flight() {
         assert_eq!(pair.take()[0], "#0 Disconnected, maybe executed");
     }
     // A blocking command may take as long as it says.
-    let mut pair = Pair::new(config(), Server::default().answer("BLPOP k 30", b""));
+    let mut pair = support::pair(config(), Server::default().answer("BLPOP k 30", b""));
     pair.connect();
     let blocking =
         cmd("BLPOP").arg(("k", 30)).patient(redwire::command::Patience::blocking(Duration::from_secs(30)));
@@ -380,7 +380,7 @@ fn a_silent_peer_is_given_up_whatever_is_in_flight() {
     pair.run();
     let due = pair.now + interval + timeout + Duration::from_secs(30);
     assert_eq!(pair.client.poll_timeout(), Some((due, TimeoutReason::Unresponsive)));
-    let mut pair = Pair::new(config(), Server::default().answer("BLPOP k 0", b""));
+    let mut pair = support::pair(config(), Server::default().answer("BLPOP k 0", b""));
     pair.connect();
     pair.send_command(&["BLPOP", "k", "0"], SendOptions::default().no_timeout()).unwrap();
     pair.run();
@@ -424,7 +424,7 @@ fn a_wrong_shape_is_out_of_step_where_it_would_leave_the_state_wrong() {
 fn hello_counts_for_what_it_says() {
     let hello = |reply: &[u8], fallback| {
         let config = Config::default().no_library().fallback(fallback);
-        let mut pair = Pair::new(config, Server::default().answer("HELLO 3", reply));
+        let mut pair = support::pair(config, Server::default().answer("HELLO 3", reply));
         pair.client.connected(pair.now).unwrap();
         pair.take()
     };
@@ -467,7 +467,7 @@ fn the_end_of_time_expires_nothing_that_has_no_deadline() {
     pair.server.resume();
     assert_eq!(pair.take(), ["#0 null"]);
     // The handshake likewise.
-    let mut pair = Pair::new(Config::default(), Server { stalled: true, ..Server::default() });
+    let mut pair = support::pair(Config::default(), Server { stalled: true, ..Server::default() });
     pair.client.connected(pair.now).unwrap();
     pair.client.handle_timeout(Instant::from_micros(u64::MAX));
     assert_eq!(pair.take(), [""; 0]);
@@ -509,7 +509,7 @@ fn credentials_in_errors_are_withheld_and_other_words_are_not() {
     assert!(pair.take()[0].contains("+gett"));
     // A short password is a part of many words.
     let config = Config::default().password("is");
-    let mut pair = Pair::new(config, Server { password: Some("secret"), ..Server::default() });
+    let mut pair = support::pair(config, Server { password: Some("secret"), ..Server::default() });
     pair.client.connected(pair.now).unwrap();
     assert_eq!(
         pair.take(),
@@ -550,7 +550,7 @@ fn what_sticks_is_known_and_makes_a_connection_unclean() {
     for protocol in [Protocol::Resp2, Protocol::Resp3] {
         for (line, change, back) in cases {
             let config = Config::default().protocol(protocol).client_name("me").no_library();
-            let mut pair = Pair::new(config, Server::default());
+            let mut pair = support::pair(config, Server::default());
             pair.connect();
             let say = |pair: &mut Pair<'_>, line: &str, answer: &[u8]| {
                 pair.server.answers.insert(line.into(), answer.to_vec());
@@ -594,7 +594,7 @@ fn what_sticks_in_a_transaction_takes_effect_with_exec() {
 
 #[test]
 fn the_user_says_hello() {
-    let mut pair = Pair::new(
+    let mut pair = support::pair(
         Config::default().protocol(Protocol::Resp2).no_library(),
         Server { password: None, ..Server::default() },
     );
@@ -815,7 +815,7 @@ fn what_may_have_been_refused_is_not_clean() {
 #[test]
 fn the_health_check_is_not_the_command_that_asking_is_for() {
     let config = Config::default().no_library().health_check(Duration::from_secs(1));
-    let mut pair = Pair::new(config, Server::default());
+    let mut pair = support::pair(config, Server::default());
     pair.connect();
     pair.server.answers.insert("ASKING".into(), b"+OK\r\n".to_vec());
     pair.send("ASKING");
@@ -843,7 +843,7 @@ fn a_silent_peer_in_the_handshake_is_noticed() {
 #[test]
 fn a_late_command_behind_one_that_blocks_does_not_end_the_connection() {
     let config = Config::default().no_library().command_timeout(Duration::from_secs(1));
-    let mut pair = Pair::new(config, Server::default());
+    let mut pair = support::pair(config, Server::default());
     pair.connect();
     pair.server.stalled = true;
     let t = pair.send_command(&cmd("BLPOP").arg("k").arg(0), SendOptions::default().no_timeout()).unwrap();
@@ -859,7 +859,7 @@ fn a_late_command_behind_one_that_blocks_does_not_end_the_connection() {
 #[test]
 fn what_was_taken_back_does_not_end_the_connection() {
     let config = Config::default().no_library();
-    let mut pair = Pair::new(config, Server::default());
+    let mut pair = support::pair(config, Server::default());
     pair.connect();
     pair.send_command(&["GET", "a"], SendOptions::default().timeout(Duration::from_secs(1))).unwrap();
     pair.pass(Duration::from_secs(2));
@@ -876,7 +876,7 @@ fn a_timeout_of_its_own_holds_against_the_health_check() {
         .no_library()
         .health_check(Duration::from_secs(1))
         .health_check_timeout(Duration::from_secs(1));
-    let mut pair = Pair::new(config, Server::default());
+    let mut pair = support::pair(config, Server::default());
     pair.connect();
     pair.server.stalled = true;
     pair.send_command(&["GET", "a"], SendOptions::default().timeout(Duration::from_secs(60))).unwrap();
@@ -923,7 +923,7 @@ fn there_is_room_to_restore_a_name_that_is_to_be_taken_out() {
 #[test]
 fn the_last_name_of_hello_counts() {
     let config = Config::default().no_library().client_name("me");
-    let mut pair = Pair::new(config, Server::default());
+    let mut pair = support::pair(config, Server::default());
     pair.connect();
     pair.server
         .answers

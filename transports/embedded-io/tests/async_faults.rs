@@ -1,17 +1,11 @@
 //! The async client over a stream in memory that comes in pieces of every size, gives up, and breaks at every byte.
 
-#[path = "support/memory.rs"]
-mod memory;
-#[path = "../../../tests/support/server.rs"]
-#[allow(dead_code, reason = "the engine's tests use more of it")]
-mod server;
-#[path = "async_support/wire.rs"]
-mod wire;
+mod support;
 
 use embedded_io::ErrorKind as Io;
-use memory::{Fault, World, protocols};
 use redwire_embedded_io::prelude::*;
-use wire::{AsyncWorld, Redis, block_on};
+use support::memory::{Fault, World, protocols};
+use support::wire::{AsyncWorld, Redis, block_on};
 
 type Memory = StaticBuffers<128, 300, 8, 64, 128>;
 

@@ -1,24 +1,16 @@
 //! Public types implement `defmt::Format` and `Debug`, all of them, and neither shows what is in the buffers.
 #![cfg(feature = "defmt")]
 
-#[path = "../../../tests/support/defmt_frames.rs"]
-mod defmt_frames;
-#[path = "support/memory.rs"]
-mod memory;
-#[path = "../../../tests/support/server.rs"]
-#[allow(dead_code, reason = "the engine's tests use more of it")]
-mod server;
-#[path = "async_support/wire.rs"]
-mod wire;
+mod support;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use defmt_frames::{holds, take};
-use memory::World;
 use redwire_embedded_io::prelude::*;
 use redwire_embedded_io::{InUse, ServerError};
-use wire::{AsyncWorld, block_on};
+use redwire_kit::defmt_frames::{holds, take};
+use support::memory::World;
+use support::wire::{AsyncWorld, block_on};
 
 /// What `defmt` and `Debug` make of a value.
 fn shown<T: defmt::Format + Debug>(value: &T) -> (Vec<u8>, String) {

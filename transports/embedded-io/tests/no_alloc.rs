@@ -1,60 +1,15 @@
 //! The clients never allocate: an allocator counts, over a whole life on a stream in memory.
 
-#![allow(unsafe_code, reason = "the trait of allocators is unsafe")]
-
-#[path = "support/memory.rs"]
-mod memory;
-#[path = "../../../tests/support/server.rs"]
-#[allow(dead_code, reason = "the engine's tests use more of it")]
-mod server;
-#[path = "async_support/wire.rs"]
-mod wire;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod support;
 
 use embedded_io::ErrorKind as Io;
-use memory::{ASIDE, Fault, World, protocols};
 use redwire_embedded_io::prelude::*;
-use wire::{AsyncWorld, block_on};
-
-thread_local! {
-    static ALLOCATIONS: Cell<u32> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-/// Counts for each thread, but for what the stream in memory and the server behind it do.
-fn count() {
-    if ASIDE.with(Cell::get) == 0 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-    }
-}
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
+use redwire_kit::allocations::{Counting, during as allocations};
+use support::memory::{Fault, World, protocols};
+use support::wire::{AsyncWorld, block_on};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-fn allocations(act: impl FnOnce()) -> u32 {
-    let before = ALLOCATIONS.with(Cell::get);
-    act();
-    ALLOCATIONS.with(Cell::get) - before
-}
 
 #[test]
 fn the_count_counts() {

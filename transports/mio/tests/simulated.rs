@@ -2,10 +2,6 @@
 //! Everything that can be chosen comes from a seed. A failure prints it, and `REDWIRE_SEED=n cargo test -p redwire-mio
 //! --test simulated` replays it; `REDWIRE_SEEDS=n` runs so many.
 
-#[path = "../../../tests/support/server.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared by tests of which not every one needs everything")]
-mod server;
-
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
@@ -18,8 +14,8 @@ use mio::{Interest, Poll, Registry, Token};
 use redwire::command::{Commands, get, set};
 use redwire::connection::{Config, Event, FailureReason, SendError, Ticket};
 use redwire::resp::{Frame, Protocol};
+use redwire_kit::server::Server;
 use redwire_mio::{Backoff, Connection, Options, Script, Stream, Transaction, redwire};
-use server::Server;
 
 /// SplitMix64.
 struct Random(u64);

@@ -11,7 +11,7 @@ use embedded_io_async::{ErrorType, Read, ReadReady, Write};
 use redwire_embedded_io::prelude::*;
 use redwire_embedded_io::redwire::resp::Protocol;
 
-pub use super::server::Server;
+pub use redwire_kit::server::Server;
 
 /// What stands behind the streams of a [`Link`].
 pub struct World {

@@ -5,8 +5,6 @@
 pub mod embassy_clock;
 pub mod memory;
 pub mod on_tokio;
-#[path = "../../../../tests/support/server.rs"]
-mod server;
 #[path = "../../examples/tokio/clock.rs"]
 pub mod tokio_clock;
 

@@ -1,28 +1,24 @@
 //! The blocking client against a server in memory: pieces of every size, faults at every byte, and every capacity.
 
-#[path = "../support/memory.rs"]
-mod memory;
-
 mod batches;
 mod capacities;
 mod faults;
 mod messages;
 mod noise;
-#[path = "../../../../tests/support/server.rs"]
-#[allow(dead_code, reason = "the engine's tests use more of it")]
-mod server;
+#[path = "../support/mod.rs"]
+mod support;
 mod time;
 mod values;
 
 use std::fmt::Debug;
 
 use embedded_io::ErrorKind as Io;
-use memory::{Fault, Redis, World, protocols};
 use redwire::connection::{Capacity, Misuse, Mode, SubscriptionKind};
 use redwire::resp::{Protocol, ProtocolErrorKind};
 use redwire_embedded_io::prelude::*;
 use redwire_embedded_io::{Pipeline, ServerError};
-use server::Server;
+use redwire_kit::server::Server;
+use support::memory::{self, Fault, Redis, World, protocols};
 
 type Memory = StaticBuffers<256, 300, 8, 64, 128>;
 

@@ -10,7 +10,8 @@ use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 use redwire::resp::Protocol;
 use redwire_embedded_io::prelude::*;
 
-use crate::server::Server;
+use redwire_kit::allocations::Aside;
+use redwire_kit::server::Server;
 
 /// What a stream does instead of its work, at a place in what goes over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,27 +58,6 @@ pub struct State {
 pub struct World(Rc<RefCell<State>>);
 
 pub type Redis<'b> = Client<'b, World, Time>;
-
-thread_local! {
-    /// How deep in code that is not the client's.
-    pub static ASIDE: Cell<u32> = const { Cell::new(0) };
-}
-
-/// What runs while it lives is not the client's code.
-pub struct Aside;
-
-impl Aside {
-    pub fn new() -> Self {
-        ASIDE.with(|depth| depth.set(depth.get() + 1));
-        Aside
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        ASIDE.with(|depth| depth.set(depth.get() - 1));
-    }
-}
 
 impl World {
     pub fn new() -> Self {

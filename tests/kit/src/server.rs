@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use redwire::resp::{Encoder, Frame, Limits, Parser, Progress, Protocol, Scanner};
+use redwire::resp::Protocol;
 use redwire::script::Digest;
-use redwire::storage::Buffer;
 
+use crate::words;
+
+/// A server.
+#[derive(Debug)]
 pub struct Server {
+    /// What it has said and nobody has taken.
     pub out: Vec<u8>,
     /// It has closed the stream behind what is in `out`.
     pub closed: bool,
@@ -16,23 +20,35 @@ pub struct Server {
     pub knows_hello: bool,
     /// Refuses RESP3 with this error.
     pub refuses_resp3: Option<&'static str>,
+    /// That of the default user.
     pub password: Option<&'static str>,
     /// Commands to be answered with these bytes instead, once.
     pub answers: BTreeMap<String, Vec<u8>>,
     /// Does not answer any more, but keeps what it would have said.
     pub stalled: bool,
+    /// Its keys.
     pub values: BTreeMap<String, String>,
+    /// The digests of the scripts that it has.
     pub scripts: HashSet<String>,
+    /// What it speaks to this client.
     pub protocol: Protocol,
-    pub scanner: Scanner<'static>,
+    /// What was received and is not a whole command.
     pub received: Vec<u8>,
+    /// Between MULTI and EXEC: what is queued.
     pub queue: Option<Vec<Vec<String>>>,
+    /// A command was refused since MULTI.
     pub spoiled: bool,
+    /// After WATCH: whether a key has changed since.
     pub watched_changed: Option<bool>,
+    /// Channels, patterns and shard channels.
     pub subscriptions: [BTreeSet<String>; 3],
+    /// The client has given the password.
     pub authenticated: bool,
+    /// After CLIENT REPLY OFF.
     pub reply_off: bool,
+    /// How many replies are left out from now on.
     pub skip: u8,
+    /// What it would have said, had it not stalled.
     pub waiting: Vec<u8>,
 }
 
@@ -50,7 +66,6 @@ impl Default for Server {
             values: BTreeMap::new(),
             scripts: HashSet::new(),
             protocol: Protocol::Resp2,
-            scanner: Scanner::growing(Limits::default()),
             received: Vec::new(),
             queue: None,
             spoiled: false,
@@ -67,10 +82,13 @@ impl Default for Server {
 const FAMILIES: [&str; 3] = ["", "P", "S"];
 
 impl Server {
+    /// It knows RESP2 alone.
     pub fn resp2() -> Self {
         Server { knows_hello: false, ..Server::default() }
     }
 
+    /// Answers a command with these bytes, once.
+    #[must_use]
     pub fn answer(mut self, command: &str, bytes: &[u8]) -> Self {
         self.answers.insert(command.to_string(), bytes.to_vec());
         self
@@ -90,15 +108,12 @@ impl Server {
         };
     }
 
+    /// Takes what a client has written, and answers every command that is complete.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.received.extend_from_slice(bytes);
-        while let Ok(Progress::Frame { length, .. }) = self.scanner.parse(&self.received) {
-            let frame: Vec<u8> = self.received.drain(..length).collect();
-            let frame = Frame::read(&frame, Limits::default()).unwrap();
-            let words: Vec<String> = frame
-                .elements()
-                .map(|word| String::from_utf8_lossy(word.text().unwrap()).into_owned())
-                .collect();
+        while let Some(words) = words::take(&mut self.received) {
+            let words: Vec<String> =
+                words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
             self.seen.push(words.join(" "));
             self.command(words);
         }
@@ -124,6 +139,7 @@ impl Server {
         self.say(&bytes);
     }
 
+    /// Sends bytes that nobody has asked for.
     pub fn say(&mut self, bytes: &[u8]) {
         if self.stalled { self.waiting.extend_from_slice(bytes) } else { self.out.extend_from_slice(bytes) }
     }
@@ -336,11 +352,7 @@ impl Server {
                 self.closed = true;
                 ok()
             }
-            _ => {
-                let mut memory = Buffer::growing(1 << 20);
-                Encoder::new(&mut memory).error(b"ERR unknown command").unwrap();
-                memory.filled().to_vec()
-            }
+            _ => error("ERR unknown command"),
         }
     }
 

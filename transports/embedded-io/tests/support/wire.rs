@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 use redwire_embedded_io::prelude::*;
 
-use crate::memory::{Time, Wire, World};
+use super::memory::{Time, Wire, World};
 
 /// Its streams may be given up at any time.
 #[derive(Clone)]
