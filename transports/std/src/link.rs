@@ -359,21 +359,22 @@ impl Link {
         }
     }
 
-    /// Takes what has come in the meantime, without waiting.
+    /// Takes what has come in the meantime, without waiting, and without listening for ever to a server that never stops.
     ///
     /// # Errors
     /// The connection is over; the error says why.
     pub(crate) fn catch_up(&mut self) -> Result<(), Error> {
-        loop {
+        for _ in 0..LATE_READS {
             let received = self.read(Wait::Not);
             if self.stream.is_none() {
                 return Err(self.explain(client::Error::new(ErrorKind::Disconnected)));
             }
             self.session.catch_up().map_err(|error| self.explain(error))?;
             if !received {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// Takes what has come in the meantime, and says whether the link can be used: it is alive, and as fresh as after its
