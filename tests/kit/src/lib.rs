@@ -7,6 +7,7 @@
 pub mod allocations;
 pub mod changes;
 pub mod clock;
+pub mod conformance;
 pub mod defmt_frames;
 pub mod model;
 pub mod pair;
