@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 /// From below to above.
-const LAYERS: [&[&str]; 5] =
-    [&["storage", "time", "log", "parts"], &["resp"], &["reply"], &["command"], &["connection"]];
+const LAYERS: [&[&str]; 6] =
+    [&["storage", "time", "log", "parts"], &["resp"], &["reply"], &["command"], &["connection"], &["client"]];
 
 #[test]
 fn no_module_uses_one_above_it() {

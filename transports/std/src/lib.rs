@@ -57,3 +57,8 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// And that of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct OwnReadme;
