@@ -1,5 +1,5 @@
 //! What is built into the state machine. Features choose it, so that a small device pays for what it uses and no more:
-//! what stands behind one of these constants is not linked where it is false. Transports ask them too, since it may be
+//! what depends on one of these constants is not linked where it is false. Transports ask them too, since it may be
 //! another crate that turned a feature on.
 
 /// SUBSCRIBE and its like, their messages, and to subscribe again on a new stream.

@@ -158,7 +158,7 @@ pub enum UrlError {
     Database,
     /// The protocol is neither 2 nor 3.
     Protocol,
-    /// The part behind the question mark is not of the form `name=value&name=value`.
+    /// The part after the question mark is not of the form `name=value&name=value`.
     Query,
     /// A parameter that is not known; with its name.
     UnknownParameter(String),

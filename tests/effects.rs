@@ -374,7 +374,7 @@ impl Bench {
             if matches!(verdict, Verdict::Unspecified(_)) {
                 return Err(Stop::Unspecified);
             }
-            // The greeting behind RESET may need no answer.
+            // The greeting after RESET may need no answer.
             if let Some(Seen::Connected(protocol)) = seen.last() {
                 self.model.greeted(*protocol);
                 seen.pop();
@@ -763,7 +763,7 @@ fn kind_of(verdict: &Verdict) -> String {
 /// One case, from the stream that comes to the replies that are in step.
 fn hold(bench: &mut Bench, mode: &[&str], command: &str, outcome: Outcome) -> Step {
     bench.connect()?;
-    // What is answered behind the command, and whether it is refused.
+    // What is answered after the command, and whether it is refused.
     let mut later = VecDeque::new();
     for line in mode {
         let refused = line.contains('!');
@@ -948,7 +948,7 @@ fn end_transaction(bench: &mut Bench, outcome: Outcome) -> Step {
     bench.finish()
 }
 
-/// Whether the engine sends a PING behind SUNSUBSCRIBE.
+/// Whether the engine sends a PING after SUNSUBSCRIBE.
 fn fences() -> bool {
     let mut bench = Bench::new(Protocol::Resp2, false, false);
     bench.connect().unwrap();

@@ -15,7 +15,7 @@ use redwire::url::{self, Secret, Url};
 use redwire::{connection, resp, script, time};
 use redwire_kit::defmt_frames::{holds, take};
 
-/// Makes sure at compile time that types are `Format`, and gives their names, each behind its module.
+/// Makes sure at compile time that types are `Format`, and gives their names, each after its module.
 macro_rules! formats {
     ($($module:ident: $($(::$inner:ident::)? $name:ident $(<$($parameter:ty),+>)?),+;)+) => {{
         fn is_format<T: defmt::Format>(_: PhantomData<T>, name: &'static str) -> String {
@@ -54,7 +54,7 @@ fn every_public_type_is_format() {
     assert!(gone.is_empty(), "declared no more, or the search does not find it: {gone:?}");
 }
 
-/// The public types that the source declares, each behind the first part of its module.
+/// The public types that the source declares, each after the first part of its module.
 fn declared() -> BTreeSet<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();

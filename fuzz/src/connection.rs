@@ -234,7 +234,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(harness.redis.in_flight(), 0);
 }
 
-/// Whether the engine sends a PING of its own behind SUNSUBSCRIBE.
+/// Whether the engine sends a PING of its own after SUNSUBSCRIBE.
 fn behind_sunsubscribe() -> bool {
     let now = Instant::from_millis(1);
     let config = Config::default().protocol(Protocol::Resp2).no_library();

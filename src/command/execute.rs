@@ -66,7 +66,7 @@ pub trait ExecutorAs<R>: Executor {
 /// use redwire::resp::{Encode, Encoder, encode};
 /// use redwire::storage::Buffer;
 ///
-/// /// Commands one behind the other.
+/// /// Commands one after the other.
 /// struct Batch<'a>(Buffer<'a>);
 ///
 /// impl Queue for Batch<'_> {
@@ -81,7 +81,7 @@ pub trait ExecutorAs<R>: Executor {
 /// assert_eq!(batch.0.filled(), words.map(encode).concat());
 /// ```
 pub trait Queue {
-    /// Adds a command behind those that are there. If that fails, whatever sends the commands later has to say so.
+    /// Adds a command after those that are there. If that fails, whatever sends the commands later has to say so.
     fn queue<C: Encode>(&mut self, command: C);
 }
 

@@ -464,7 +464,7 @@ impl<'a, P: Parser> Connection<'a, P> {
     }
 
     /// Whether the connection is as fresh as after its handshake: nothing in flight, nothing received that was not taken, an
-    /// answer to something behind the last CLIENT REPLY, and what [`is_fresh`](Self::is_fresh) says. A pool asks this before it hands a connection on.
+    /// answer to something after the last CLIENT REPLY, and what [`is_fresh`](Self::is_fresh) says. A pool asks this before it hands a connection on.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.is_fresh()

@@ -394,7 +394,7 @@ impl<'t> Ledger<'t> {
             CloseReason::Closed => stream.closed_here,
             CloseReason::Refused { step, .. } => check::refusal_is_fair(self.setup, self.rules_changed, step),
             // An error that may be one of CLIENT REPLY: what is answered is not known any more. DISCARD was forbidden: the
-            // transaction goes on, and what was sent behind it is part of it. EXEC's reply is too large to be read.
+            // transaction goes on, and what was sent after it is part of it. EXEC's reply is too large to be read.
             CloseReason::OutOfStep => {
                 let discard = stream.discard && (self.setup.forbids("discard") || self.rules_changed);
                 stream.error_seen && (stream.silenced || discard) || small && stream.exec

@@ -283,7 +283,7 @@ impl Plan {
             let topic = self.random.below(COUNT);
             self.topics[topic] = true;
         }
-        // Most of what goes wrong goes wrong in transactions, and behind broken streams.
+        // Most of what goes wrong goes wrong in transactions, and after broken streams.
         for topic in [Topic::Transactions, Topic::Cuts] {
             self.topics[topic as usize] |= self.random.chance(30);
         }

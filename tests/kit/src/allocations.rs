@@ -55,7 +55,7 @@ pub fn during(act: impl FnOnce()) -> u32 {
 }
 
 /// What this thread allocates while one lives is not counted: it is the work of the stream in memory, or of the server
-/// behind it.
+/// after it.
 #[derive(Debug)]
 pub struct Aside(());
 

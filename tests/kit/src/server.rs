@@ -12,7 +12,7 @@ use crate::words;
 pub struct Server {
     /// What it has said and nobody has taken.
     pub out: Vec<u8>,
-    /// It has closed the stream behind what is in `out`.
+    /// It has closed the stream after what is in `out`.
     pub closed: bool,
     /// Every command that was received, in words.
     pub seen: Vec<String>,

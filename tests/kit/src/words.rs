@@ -28,7 +28,7 @@ pub fn line(words: &[Vec<u8>]) -> String {
     words.join(" ")
 }
 
-/// The number behind this mark, up to the end of the line.
+/// The number after this mark, up to the end of the line.
 fn header(received: &[u8], at: &mut usize, mark: u8) -> Option<usize> {
     let rest = received.get(*at..)?;
     let (first, digits) = rest.split_first()?;

@@ -33,7 +33,7 @@ use crate::{ClientConfig, Connector, Error, ErrorKind, Pipeline, PubSub, Sockets
 #[derive(Debug)]
 pub struct Client {
     target: Arc<Target>,
-    /// Connections that are not in use, the one used last behind the others.
+    /// Connections that are not in use, the one used last after the others.
     idle: Mutex<Vec<Link>>,
 }
 

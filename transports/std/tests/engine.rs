@@ -224,7 +224,7 @@ fn subscribers() {
             Protocol::Resp3 => {
                 peer.send("PUBLISH a own").send("GET none");
                 let log = peer.pump();
-                // Before its reply in 7.0, behind it from 7.2 on.
+                // Before its reply in 7.0, after it from 7.2 on.
                 assert!(
                     log[..2].contains(&"message own".into()) && log[..2].contains(&"1".into()),
                     "{log:?}"

@@ -161,7 +161,7 @@ pub struct Sent {
     pub handed_out: bool,
     /// Nobody wants to hear of it any more.
     pub discarded: bool,
-    /// The server says nothing to it, behind CLIENT REPLY OFF or SKIP.
+    /// The server says nothing to it, after CLIENT REPLY OFF or SKIP.
     pub silent: bool,
     /// How many of its names the server has confirmed.
     confirmed: usize,
@@ -188,7 +188,7 @@ pub enum Verdict {
     Confirmation(Id, bool),
     /// It answers a command that nobody wants to hear of, or one that the client has sent of its own accord.
     Swallowed,
-    /// It refuses this command, so that nothing has changed. To end the connection is right too: what was sent behind it
+    /// It refuses this command, so that nothing has changed. To end the connection is right too: what was sent after it
     /// was sent for another state.
     ReplyOrEnd(Id),
     /// The server has ended a subscription.
@@ -212,7 +212,7 @@ pub struct Setup {
     pub database: u32,
     /// The handshake says CLIENT SETINFO.
     pub library: bool,
-    /// The client sends a PING of its own behind SUNSUBSCRIBE.
+    /// The client sends a PING of its own after SUNSUBSCRIBE.
     pub fences: bool,
 }
 
@@ -413,7 +413,7 @@ impl Model {
         refuse(mode == Mode::Transaction && row.in_multi == InMulti::Refused, Misuse::InTransaction);
         let ends_multi = matches!(row.effect, Effect::Exec | Effect::Discard);
         refuse(mode != Mode::Transaction && ends_multi, Misuse::NoTransaction);
-        // AUTH that fails behind another command gets no answer at all: Redis 8.0 to 8.6, Valkey 8.1.
+        // AUTH that fails after another command gets no answer at all: Redis 8.0 to 8.6, Valkey 8.1.
         let settled = self.phase == Phase::Ready && self.queue.iter().all(|sent| sent.silent);
         let wants_alone = matches!(row.effect, Effect::Auth | Effect::Hello);
         refuse(wants_alone && !settled, Misuse::NotAlone);
@@ -424,7 +424,7 @@ impl Model {
     }
 
     /// What may be said as well to a command that may be sent. While nothing is answered, what sets a flag is never
-    /// confirmed, QUIT is not answered, and CLIENT REPLY SKIP does nothing behind OFF: both ways keep the connection in step.
+    /// confirmed, QUIT is not answered, and CLIENT REPLY SKIP does nothing after OFF: both ways keep the connection in step.
     pub fn tolerated(&self, words: &[&[u8]]) -> Option<Misuse> {
         let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
         let effect = table::find(&words).effect;
@@ -808,7 +808,7 @@ impl Model {
         if !sent.handed_out {
             return Verdict::OutOfStep;
         }
-        // The PING behind SUNSUBSCRIBE has come back.
+        // The PING after SUNSUBSCRIBE has come back.
         if self.setup.fences && row.effect == Effect::Unsubscribe(Kind::Shard) && !error {
             // Something has to come before it.
             if !self.is_pong(value) || !sent.told {

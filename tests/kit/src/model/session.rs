@@ -79,7 +79,7 @@ impl Session {
     }
 
     /// Whether the server says nothing to the command that comes next. CLIENT REPLY ON and the confirmations of
-    /// subscriptions come in any case, RESET's `+RESET` behind OFF but not behind SKIP (measured, all versions alike).
+    /// subscriptions come in any case, RESET's `+RESET` after OFF but not after SKIP (measured, all versions alike).
     pub fn is_silent_for(&self, row: &Row) -> bool {
         match row.effect {
             Effect::ReplyOff | Effect::ReplySkip => true,
@@ -210,12 +210,12 @@ impl Session {
         self.unsure = self.unsure - flag;
     }
 
-    /// What the server forgets behind every command that is done, whether it succeeded or not.
+    /// What the server forgets after every command that is done, whether it succeeded or not.
     fn end_of_command(&mut self, words: &[Vec<u8>], row: &Row) {
         if self.replies == Replies::Skip && row.effect != Effect::ReplySkip {
             self.replies = Replies::On;
         }
-        // MULTI and all behind it count as one command, up to EXEC or DISCARD.
+        // MULTI and all after it count as one command, up to EXEC or DISCARD.
         if self.queued.is_some() {
             return;
         }

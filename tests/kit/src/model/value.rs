@@ -69,7 +69,7 @@ impl Value {
             b'*' | b'~' => many(number()).map(|(values, at)| (Value::Array(values), at))?,
             b'>' => many(number()).map(|(values, at)| (Value::Push(values), at))?,
             b'%' => many(number() * 2).map(|(values, at)| (Value::Map(values), at))?,
-            // Attributes belong to the value behind them, and say nothing about the connection.
+            // Attributes belong to the value after them, and say nothing about the connection.
             b'|' => {
                 let (_, at) = many(number() * 2)?;
                 let (value, length) = Value::parse(&bytes[at..])?;

@@ -71,7 +71,7 @@ fn separate(out: &mut impl Write, open: Option<&Open>) -> io::Result<()> {
     }
 }
 
-/// Begins the object of a value, or goes on behind its attributes.
+/// Begins the object of a value, or goes on after its attributes.
 fn begin(out: &mut impl Write, attributed: &mut bool, open: Option<&Open>) -> io::Result<()> {
     if core::mem::take(attributed) {
         return out.write_all(b"],");
