@@ -1,12 +1,13 @@
 //! Commands that are sent together, plain or between MULTI and EXEC, and their replies.
 
-use super::commands::{Commands, check_length};
+use super::commands::{Commands, Scripts, check_length};
 use super::exchange::{Exchange, Step, may_have_room};
 use super::{Error, ErrorKind, FromReplies, Whole};
-use crate::command::{exec, multi};
+use crate::command::{Arguments, exec, multi};
 use crate::connection::{Connection, Event, FailureReason, Mode, SendError, SendOptions, Ticket};
 use crate::parts::{DEADLINES, SESSION};
 use crate::resp::{Encode, Frame, Parser};
+use crate::script::Script;
 use crate::time::{Instant, Patience};
 
 /// As long as so many bytes wait to be written, no more commands are queued, so that a long batch is not copied as a whole.
@@ -340,6 +341,7 @@ pub struct Queued {
     tickets: Option<Tickets>,
     length: usize,
     patience: Accumulated,
+    scripts: Scripts,
     /// The first error of one that could not be queued.
     error: Option<Error>,
     atomic: bool,
@@ -347,7 +349,14 @@ pub struct Queued {
 
 impl Default for Queued {
     fn default() -> Self {
-        Queued { tickets: None, length: 0, patience: Accumulated::NEW, error: None, atomic: false }
+        Queued {
+            tickets: None,
+            length: 0,
+            patience: Accumulated::NEW,
+            scripts: Scripts::new(),
+            error: None,
+            atomic: false,
+        }
     }
 }
 
@@ -400,6 +409,20 @@ impl Queued {
                 self.fail(Error::<()>::from(error).at(self.length, whole));
             }
         }
+    }
+
+    /// Adds a call of a script, as [`Commands::script`] does.
+    pub fn script<P: Parser, K: Arguments, A: Arguments>(
+        &mut self,
+        now: Instant,
+        connection: &mut Connection<'_, P>,
+        script: &Script<'_>,
+        keys: K,
+        arguments: A,
+    ) {
+        let mut scripts = core::mem::take(&mut self.scripts);
+        scripts.call(script, keys, arguments, |command| self.add(now, connection, command));
+        self.scripts = scripts;
     }
 
     /// The commands as an exchange, EXEC the last in a transaction.

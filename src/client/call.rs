@@ -5,7 +5,7 @@ use super::{Error, ErrorKind, Session};
 use crate::connection::{Connection, Event, FailureReason, SendOptions, Ticket};
 use crate::parts::DEADLINES;
 use crate::reply::FromReply;
-use crate::resp::{Encode, Parser};
+use crate::resp::{ArgumentWriter, Encode, Parser};
 use crate::time::Instant;
 
 /// One command. It is done when its reply is the connection's last event
@@ -13,10 +13,12 @@ use crate::time::Instant;
 ///
 /// Where there is no room for the command because replies are due that nobody waits for, it waits for these, no longer than
 /// it may wait for its own.
-#[derive(Debug)]
-pub struct Call<'c> {
+///
+/// With the type of its command left out it is the same code for all commands; with it a future that holds it can move
+/// between threads where the command can.
+pub struct Call<'c, E: ?Sized = dyn Encode + 'c> {
     /// None when it was sent by somebody else.
-    command: Option<Command<'c>>,
+    command: Option<Command<'c, E>>,
     options: SendOptions,
     ticket: Option<Ticket>,
     /// When it has waited for room too long.
@@ -25,39 +27,54 @@ pub struct Call<'c> {
     maybe_executed: bool,
 }
 
-struct Command<'c>(&'c dyn Encode);
+struct Command<'c, E: ?Sized>(&'c E);
 
-impl core::fmt::Debug for Command<'_> {
+impl<E: ?Sized> core::fmt::Debug for Call<'_, E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // Its arguments may be secret.
-        f.write_str("Command")
+        // The arguments of the command may be secret.
+        f.debug_struct("Call")
+            .field("ticket", &self.ticket)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
     }
 }
 
-impl<'c> Call<'c> {
-    /// A command on a connection that others use too: see [`SendOptions::shared`].
-    pub const fn new(command: &'c dyn Encode) -> Self {
-        Self::with_options(command, SendOptions::shared(SendOptions::new()))
-    }
+/// The command of a [`Call`] that was [sent](Call::sent) by somebody else: there is none.
+#[derive(Debug, Clone, Copy)]
+pub enum Sent {}
 
-    /// A command with options of the caller's: one that changes the connection is possible.
-    pub const fn with_options(command: &'c dyn Encode, options: SendOptions) -> Self {
-        Call {
-            command: Some(Command(command)),
-            options,
-            ticket: None,
-            deadline: None,
-            ended: false,
-            maybe_executed: false,
-        }
+impl Encode for Sent {
+    fn write_arguments(&self, _: &mut ArgumentWriter<'_, '_>) {
+        match *self {}
     }
+}
 
+impl Call<'static, Sent> {
     /// A command that was sent already.
     pub const fn sent(ticket: Ticket) -> Self {
         Call {
             command: None,
             options: SendOptions::new(),
             ticket: Some(ticket),
+            deadline: None,
+            ended: false,
+            maybe_executed: false,
+        }
+    }
+}
+
+impl<'c, E: Encode + ?Sized> Call<'c, E> {
+    /// A command on a connection that others use too: see [`SendOptions::shared`].
+    pub const fn new(command: &'c E) -> Self {
+        Self::with_options(command, SendOptions::shared(SendOptions::new()))
+    }
+
+    /// A command with options of the caller's: one that changes the connection is possible.
+    pub const fn with_options(command: &'c E, options: SendOptions) -> Self {
+        Call {
+            command: Some(Command(command)),
+            options,
+            ticket: None,
             deadline: None,
             ended: false,
             maybe_executed: false,
@@ -81,7 +98,7 @@ impl<'c> Call<'c> {
     /// As [`Session::reply`](super::Session::reply); it names the command.
     pub fn read<'s, P: Parser, R: FromReply<'s>>(&self, session: &'s Session<'_, P>) -> Result<R, Error> {
         session.reply().map_err(|error| match &self.command {
-            Some(Command(command)) => error.about(*command),
+            Some(Command(command)) => error.about(command),
             None => error,
         })
     }
@@ -91,7 +108,7 @@ impl<'c> Call<'c> {
     }
 }
 
-impl<P: Parser> Exchange<P> for Call<'_> {
+impl<P: Parser, E: Encode + ?Sized> Exchange<P> for Call<'_, E> {
     fn send(&mut self, now: Instant, connection: &mut Connection<'_, P>) -> Result<Step, Error> {
         let (None, Some(Command(command))) = (self.ticket, &self.command) else { return Ok(Step::Wait) };
         match connection.send_with(now, *command, self.options) {
@@ -151,10 +168,14 @@ impl<P: Parser> Exchange<P> for Call<'_> {
         }
     }
 
+    fn fail(&mut self, _: &mut Connection<'_, P>) {
+        // It has told, or the connection is over: there is nothing to be given up.
+    }
+
     fn blame(&self, error: Error) -> Error {
         let error = error.executed(self.maybe_executed).unsent(!self.maybe_executed);
         match &self.command {
-            Some(Command(command)) => error.about(*command),
+            Some(Command(command)) => error.about(command),
             None => error,
         }
     }

@@ -32,8 +32,7 @@ pub struct Commands<'b> {
     encoded: Buffer<'b>,
     entries: Storage<'b, Entry>,
     length: usize,
-    /// The scripts that the server has by the time what comes next is executed.
-    known: heapless::Vec<Digest, MOST_SCRIPTS>,
+    scripts: Scripts,
     /// The first command that could not be kept, and its number.
     error: Option<(usize, SendError)>,
 }
@@ -57,6 +56,37 @@ impl fmt::Debug for Name<'_> {
 
 /// How many scripts are called by their digest after their first call. Of more the whole is sent each time.
 const MOST_SCRIPTS: usize = 8;
+
+/// The scripts that the server has by the time what comes next is executed.
+#[derive(Debug, Default)]
+pub(super) struct Scripts(heapless::Vec<Digest, MOST_SCRIPTS>);
+
+impl Scripts {
+    pub(super) const fn new() -> Self {
+        Scripts(heapless::Vec::new())
+    }
+
+    /// Adds a call of a script, which brings it along if it is the first.
+    pub(super) fn call<K: Arguments, A: Arguments>(
+        &mut self,
+        script: &Script<'_>,
+        keys: K,
+        arguments: A,
+        add: impl FnOnce(&dyn Encode),
+    ) {
+        if self.0.contains(&script.digest()) {
+            add(&evalsha(script.digest(), keys, arguments));
+        } else {
+            add(&eval(script.source(), keys, arguments));
+            // Where there is no room the next call brings it along once more.
+            let _ = self.0.push(script.digest());
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
 
 /// The memory that one command of [`Commands`] takes besides its bytes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,7 +112,7 @@ impl Default for Commands<'_> {
 impl<'b> Commands<'b> {
     /// Memory for the bytes of the commands, and an entry for each.
     pub const fn new(encoded: Buffer<'b>, entries: Storage<'b, Entry>) -> Self {
-        Commands { encoded, entries, length: 0, known: heapless::Vec::new(), error: None }
+        Commands { encoded, entries, length: 0, scripts: Scripts::new(), error: None }
     }
 
     /// Memory that grows.
@@ -130,18 +160,15 @@ impl<'b> Commands<'b> {
     /// Adds a call of a script, which the server need not have: the first call of each brings it along, and so does each
     /// call where there are more than eight.
     pub fn script<K: Arguments, A: Arguments>(&mut self, script: &Script<'_>, keys: K, arguments: A) {
-        if self.known.contains(&script.digest()) {
-            self.add(&evalsha(script.digest(), keys, arguments));
-        } else {
-            self.add(&eval(script.source(), keys, arguments));
-            let _ = self.known.push(script.digest());
-        }
+        let mut scripts = core::mem::take(&mut self.scripts);
+        scripts.call(script, keys, arguments, |command| self.add(command));
+        self.scripts = scripts;
     }
 
     /// Drops all commands. The memory is kept.
     pub fn clear(&mut self) {
         self.encoded.clear();
-        self.known.clear();
+        self.scripts.clear();
         (self.length, self.error) = (0, None);
     }
 

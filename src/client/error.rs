@@ -304,7 +304,7 @@ impl<T> Error<T> {
         self
     }
 
-    /// Says which command it was, given its bytes or those of all its words, unless that is known.
+    /// Says which command it was, unless that is known. Its name is kept with the feature `alloc`.
     #[must_use]
     pub fn about(self, command: &dyn crate::resp::Encode) -> Self {
         #[cfg(feature = "alloc")]

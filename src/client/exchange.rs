@@ -35,6 +35,11 @@ pub trait Exchange<P: Parser> {
     /// discarded.
     fn give_up(&mut self, connection: &mut Connection<'_, P>);
 
+    /// It has ended with an error of its own, or that of the connection. What is not over yet is given up.
+    fn fail(&mut self, connection: &mut Connection<'_, P>) {
+        self.give_up(connection);
+    }
+
     /// Completes the error that it ends with: what may have been executed, and which command it was.
     fn blame(&self, error: Error) -> Error;
 
@@ -159,6 +164,18 @@ impl<'b, P: Parser> Session<'b, P> {
         }
     }
 
+    /// Ends the connection, and forgets what was still to be told of it. Messages that wait in the inbox stay there.
+    pub fn disconnect(&mut self) {
+        self.engine.close();
+        while self.engine.find_event() {
+            match self.engine.last_event() {
+                Some(Event::Closed { .. }) => self.note_lost(),
+                Some(event) => self.inbox.take(&event, &mut self.lost_subscriptions),
+                None => {}
+            }
+        }
+    }
+
     /// Works through what has come, for nobody in particular.
     ///
     /// # Errors
@@ -246,7 +263,7 @@ impl<'b, P: Parser> Session<'b, P> {
     /// An exchange ends with an error.
     #[cold]
     fn fail<X: Exchange<P> + ?Sized>(&mut self, exchange: &mut X, error: Error) -> Error {
-        exchange.give_up(&mut self.engine);
+        exchange.fail(&mut self.engine);
         if *error.kind() == ErrorKind::OutOfStep {
             self.engine.close();
         }

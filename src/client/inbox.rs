@@ -20,6 +20,7 @@ pub struct Inbox<'b> {
     untold: u64,
     overflow: Overflow,
     confirmations: bool,
+    answers: bool,
 }
 
 /// How many bytes a message takes in an [`Inbox`] besides channel, pattern and payload.
@@ -155,7 +156,15 @@ const LATE: u8 = 15;
 impl<'b> Inbox<'b> {
     /// An inbox in this memory, or one that grows as far as its limit.
     pub const fn new(memory: Buffer<'b>) -> Self {
-        Inbox { memory, shown: 0, lost: 0, untold: 0, overflow: Overflow::DropNewest, confirmations: true }
+        Inbox {
+            memory,
+            shown: 0,
+            lost: 0,
+            untold: 0,
+            overflow: Overflow::DropNewest,
+            confirmations: true,
+            answers: true,
+        }
     }
 
     /// An inbox that grows to so many bytes.
@@ -175,6 +184,15 @@ impl<'b> Inbox<'b> {
     #[must_use]
     pub const fn confirmations(mut self, shown: bool) -> Self {
         self.confirmations = shown;
+        self
+    }
+
+    /// Whether answers for which no exchange waits are kept: the error to a SUBSCRIBE, the reply to a PING, and that one of
+    /// them is late; true by default. Say false where every command is sent by an exchange: what nobody waits for then is
+    /// the answer to one that was forgotten.
+    #[must_use]
+    pub const fn answers(mut self, kept: bool) -> Self {
+        self.answers = kept;
         self
     }
 
@@ -226,11 +244,11 @@ impl<'b> Inbox<'b> {
                 self.push(&Message::new(MessageKind::Gap, &[], &[], count));
             }
             // SUBSCRIBE has no reply but an error; PING has one.
-            Event::Reply { frame, .. } => match frame.error() {
+            Event::Reply { frame, .. } if self.answers => match frame.error() {
                 Some(error) => self.push_entry(REFUSED, [&[], &[], error.text()]),
                 None => self.push(&Message::new(MessageKind::Pong, &[], pong(frame), None)),
             },
-            Event::Failed { failure, .. } if failure.reason == FailureReason::TimedOut => {
+            Event::Failed { failure, .. } if self.answers && failure.reason == FailureReason::TimedOut => {
                 self.push_entry(LATE, [&[], &[], &[u8::from(failure.maybe_executed)]]);
             }
             Event::Skipped { ticket: None, .. } => self.note_lost(),

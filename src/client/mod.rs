@@ -23,6 +23,7 @@
 //! |---|---|
 //! | `exchange` | what an exchange is, and the session that drives it |
 //! | `call`, `batch`, `script` | the exchanges |
+//! | `pieces` | values larger than the memory |
 //! | `commands` | commands that are kept for a batch |
 //! | `replies` | the replies of a batch as one Rust type |
 //! | `transaction` | WATCH, and when to start over |
@@ -35,16 +36,18 @@ mod commands;
 mod error;
 mod exchange;
 mod inbox;
+mod pieces;
 mod replies;
 mod script;
 mod transaction;
 
 pub use batch::{Batch, Queued};
-pub use call::Call;
+pub use call::{Call, Sent};
 pub use commands::{Commands, Entry};
 pub use error::{Error, ErrorKind, Origin, ServerError, TEXT_CAPACITY, Whole};
 pub use exchange::{Exchange, Session, Step};
 pub use inbox::{Inbox, Message, MessageKind, OVERHEAD, Overflow};
+pub use pieces::{Download, Upload};
 pub use replies::FromReplies;
 pub use script::ScriptCall;
 pub use transaction::{Attempts, Watch};

@@ -14,11 +14,19 @@ use crate::time::Instant;
 /// given the source, and called once more; both go out together. What the server says to that is the result.
 ///
 /// A source larger than the transmit buffer goes out in pieces, where these are [built](crate::parts::PIECES).
-#[derive(Debug)]
-pub struct ScriptCall<'c> {
-    call: Call<'c>,
+pub struct ScriptCall<'c, E: ?Sized = dyn Encode + 'c> {
+    call: Call<'c, E>,
     source: Source<'c>,
     again: Again<'c>,
+}
+
+impl<E: ?Sized> core::fmt::Debug for ScriptCall<'_, E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ScriptCall")
+            .field("call", &self.call)
+            .field("again", &self.again)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a server is given that lacks it.
@@ -53,9 +61,9 @@ impl Source<'_> {
     }
 }
 
-impl<'c> ScriptCall<'c> {
+impl<'c, E: Encode + ?Sized> ScriptCall<'c, E> {
     /// A call of a script; `call` is EVALSHA or EVALSHA_RO with its digest.
-    pub fn new(script: Script<'c>, call: &'c dyn Encode) -> Self {
+    pub fn new(script: Script<'c>, call: &'c E) -> Self {
         let source = Source {
             words: &["SCRIPT", "LOAD"],
             text: script.source(),
@@ -66,7 +74,7 @@ impl<'c> ScriptCall<'c> {
 
     /// A call of a function (Redis 7.0); `call` is FCALL or FCALL_RO, and `library` the source of its library, which takes
     /// the place of one of the same name.
-    pub fn function(library: &'c str, call: &'c dyn Encode) -> Self {
+    pub fn function(library: &'c str, call: &'c E) -> Self {
         let source = Source {
             words: &["FUNCTION", "LOAD", "REPLACE"],
             text: library,
@@ -141,7 +149,7 @@ impl Encode for Whole<'_> {
     }
 }
 
-impl<P: Parser> Exchange<P> for ScriptCall<'_> {
+impl<P: Parser, E: Encode + ?Sized> Exchange<P> for ScriptCall<'_, E> {
     fn send(&mut self, now: Instant, connection: &mut Connection<'_, P>) -> Result<Step, Error> {
         if matches!(self.again, Again::Loading { .. })
             && let Some(load) = self.load(now, connection)?

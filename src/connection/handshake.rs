@@ -1,5 +1,6 @@
 //! From a fresh stream to a connection that runs commands: HELLO or AUTH, then everything that does not depend on each
-//! other at once, then the subscriptions of an earlier connection.
+//! other at once, the PING among it whose echo shows that nothing old is on the line, then the subscriptions of an earlier
+//! connection.
 //!
 //! What the configuration asks for has to succeed, or the connection is over. A name that cannot be subscribed to again is
 //! dropped and reported, and the rest is restored.
@@ -26,17 +27,25 @@ enum Step {
     Database,
     LibraryName,
     LibraryVersion,
+    /// The echo of a PING.
+    Echo,
     /// Confirmations of a SUBSCRIBE.
     Subscriptions,
 }
 
 /// What is sent all at once when the user is known, in this order.
-const STEPS: [Step; 4] = [Step::ClientName, Step::Database, Step::LibraryName, Step::LibraryVersion];
+const STEPS: &[Step] = if SETTINGS {
+    &[Step::ClientName, Step::Database, Step::LibraryName, Step::LibraryVersion, Step::Echo]
+} else {
+    &[Step::Echo]
+};
 
 /// Progress of the handshake.
 #[derive(Debug)]
 pub(super) struct Handshake {
     step: Step,
+    /// The text of the PING that shows that replies answer what was asked on this stream.
+    echo: Option<u64>,
     pub(super) deadline: Instant,
     /// What the SUBSCRIBE that was sent subscribes to.
     kind: SubscriptionKind,
@@ -50,9 +59,10 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(echo: Option<u64>) -> Self {
         Handshake {
             step: Step::Hello,
+            echo,
             deadline: NEVER,
             kind: SubscriptionKind::Channel,
             awaited: 0,
@@ -65,9 +75,9 @@ impl Handshake {
 
 impl<P: Parser> Connection<'_, P> {
     /// Begins the handshake on a fresh stream, or after RESET on the same one.
-    pub(super) fn begin_handshake(&mut self, now: Instant) {
+    pub(super) fn begin_handshake(&mut self, now: Instant, echo: Option<u64>) {
         self.link.phase = Phase::Handshake;
-        self.handshake = Handshake::new();
+        self.handshake = Handshake::new(echo);
         if SUBSCRIPTIONS {
             self.subscriptions.begin_restore();
         }
@@ -97,11 +107,8 @@ impl<P: Parser> Connection<'_, P> {
 
     /// Sends what depends on nothing but being authenticated, all at once.
     fn begin_settings(&mut self) {
-        if !SETTINGS {
-            return self.begin_subscriptions();
-        }
         let mut first = None;
-        for step in STEPS {
+        for &step in STEPS {
             if self.applies(step) {
                 self.handshake.step = step;
                 self.send_step();
@@ -117,6 +124,8 @@ impl<P: Parser> Connection<'_, P> {
 
     fn applies(&self, step: Step) -> bool {
         match step {
+            Step::Echo => self.handshake.echo.is_some(),
+            _ if !SETTINGS => false,
             // HELLO has set the name.
             Step::ClientName => {
                 self.config.client_name.is_some() && (!RESP3 || self.known.protocol == Protocol::Resp2)
@@ -260,9 +269,10 @@ impl<P: Parser> Connection<'_, P> {
         // Those after HELLO are answered with OK, or not by this server.
         let frame = self.receive.whole(reply);
         let other = match frame {
+            Some(frame) if step == Step::Echo => frame.decode().ok() != self.handshake.echo,
             Some(frame) => (!SETTINGS || frame.error().is_none()) && frame.text() != Some(b"OK"),
             // What a status is that does not fit is not known.
-            None => !matches!(reply, Reply::Skipped(Header { first: b'+' | b'-', .. })),
+            None => step == Step::Echo || !matches!(reply, Reply::Skipped(Header { first: b'+' | b'-', .. })),
         };
         if step != Step::Hello && other {
             self.end(End::OutOfStep);
@@ -284,9 +294,10 @@ impl<P: Parser> Connection<'_, P> {
             },
             Step::Auth => self.begin_settings(),
             Step::Subscriptions => self.end(End::OutOfStep),
+            Step::Echo => self.begin_subscriptions(),
             _ if !SETTINGS => self.end(End::OutOfStep),
             Step::ClientName | Step::Database | Step::LibraryName | Step::LibraryVersion => {
-                let next = STEPS.into_iter().find(|&next| next > step && self.applies(next));
+                let next = STEPS.iter().copied().find(|&next| next > step && self.applies(next));
                 match next {
                     Some(step) => self.handshake.step = step,
                     None => self.begin_subscriptions(),
@@ -334,8 +345,12 @@ impl<P: Parser> Connection<'_, P> {
 
     fn send_step(&mut self) {
         let mark = self.transmit.mark();
-        let command =
-            StepCommand { config: &self.config, step: self.handshake.step, database: self.known.database };
+        let command = StepCommand {
+            config: &self.config,
+            step: self.handshake.step,
+            database: self.known.database,
+            echo: self.handshake.echo.unwrap_or_default(),
+        };
         if self.transmit.append_command(&command).is_err() {
             self.end(End::Capacity);
             return;
@@ -403,6 +418,7 @@ const fn step_name(step: Step) -> &'static str {
         Step::Hello if RESP3 => "HELLO",
         Step::Hello | Step::Auth => "AUTH",
         Step::Subscriptions if SUBSCRIPTIONS => "SUBSCRIBE",
+        Step::Echo => "PING",
         _ if !SETTINGS => "AUTH",
         Step::ClientName => "CLIENT SETNAME",
         Step::Database => "SELECT",
@@ -415,6 +431,7 @@ struct StepCommand<'c, 'a> {
     config: &'c super::Config<'a>,
     step: Step,
     database: u32,
+    echo: u64,
 }
 
 impl Encode for StepCommand<'_, '_> {
@@ -446,6 +463,7 @@ impl Encode for StepCommand<'_, '_> {
                 text(&config.username, out);
                 text(&config.password, out);
             }
+            Step::Echo => ("PING", self.echo).write_arguments(out),
             _ if !SETTINGS => {}
             Step::ClientName => {
                 ("CLIENT", "SETNAME").write_arguments(out);

@@ -58,7 +58,7 @@ pub const DEFAULT_PORT: u16 = 6379;
 /// let mut memory = StaticBuffers::<512, 256, 8>::new();
 /// let mut redis = Client::new(Cellular { modem: Modem, server }, Config::default(), memory.memory(), NoClock);
 /// let refused = redis.get::<&str>("key").unwrap_err();
-/// assert_eq!(refused.kind, ErrorKind::Connect(embedded_io::ErrorKind::NotConnected));
+/// assert_eq!(*refused.kind(), ErrorKind::Connect);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

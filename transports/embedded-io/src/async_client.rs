@@ -1,17 +1,19 @@
 //! The async client.
 
+use core::task::Poll;
+
+use embedded_io_async::ReadReady;
+use redwire::client::{self, Call, Exchange, Message, ScriptCall};
 use redwire::command::{self, Arguments, Command, Gives};
-use redwire::connection::{Config, Connection, Message, SendError, SendOptions, Ticket};
-use redwire::parts::PIECES;
+use redwire::connection::{Config, Connection, Event, SendOptions};
 use redwire::reply::FromReply;
 use redwire::resp::{Encode, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
-use embedded_io_async::{Error as _, ReadReady};
-
-use crate::session::{Session, Wanted};
-use crate::{AsyncConnector, Clock, Error, ErrorKind, Memory};
+use crate::async_io::sleep;
+use crate::state::{Pauses, State, Until};
+use crate::{AsyncConnector, Clock, Error, Memory};
 
 /// An async client over streams of `embedded-io-async`: one connection, and the caller's memory.
 ///
@@ -27,6 +29,7 @@ use crate::{AsyncConnector, Clock, Error, ErrorKind, Memory};
 /// # canned::run(async {
 /// let mut memory = StaticBuffers::<512, 256, 8>::new();
 /// let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+/// // A command as a method needs a connection; `execute` would connect by itself.
 /// redis.connect().await?;
 /// let boots: i64 = redis.incr("boots").await?;
 /// let name: heapless::String<32> = redis.get("name").await?;
@@ -39,28 +42,34 @@ use crate::{AsyncConnector, Clock, Error, ErrorKind, Memory};
 ///
 /// # Connecting
 ///
-/// [`connect`](Self::connect) is a call of its own, the first time and whenever the connection was lost: until then all
-/// others fail with [`ErrorKind::Disconnected`], and nothing is sent. Subscriptions are renewed by it. What was sent is
+/// It connects when it runs its first command, and connects again when the connection was lost before. What was sent is
 /// never sent a second time: when the connection is lost then, [`Error::maybe_executed`] says whether the server may have
-/// seen it.
+/// seen it. Subscriptions are restored, and [`get_message`](Self::get_message) says that there was a gap.
+///
+/// A command as a method connects when it is awaited, if the connector can be dropped between two polls
+/// ([`AsyncConnector::RESUMES`]). If not it fails with [`ErrorKind::Disconnected`](crate::ErrorKind::Disconnected) as long as
+/// there is no connection; [`connect`](Self::connect) or any other call makes one. What such a call or a pipeline queues
+/// before there is one leaves room for the greeting in the transmit buffer.
 ///
 /// # Dropped calls
 ///
 /// Any call may be dropped at any time, by a timeout or a `select`. A command of which nothing was written is taken back;
-/// of any other the reply is discarded when it comes, and the next command gets its own. The connection is over only
+/// of any other the reply is discarded when it comes, and the next command gets its own. A handshake is gone on with by the
+/// next call. The connection is over only
 /// - when a byte was on its way in a stream that is not [safe to be given up](AsyncConnector::CANCEL_SAFE);
-/// - when an [`upload`](Self::upload) is dropped half way, or a [`script`](Self::script) while it is loaded;
-/// - while it [connects](Self::connect).
+/// - when an [`upload`](Self::upload) is dropped half way, or a [`script`](Self::script) while it is loaded.
 ///
-/// The next call then fails with [`ErrorKind::Disconnected`].
+/// The next call then connects again.
 ///
 /// # Deadlines
 ///
 /// The timeouts in [`Config`] are measured with the [`Clock`]. They pass when nothing comes, if the clock can
-/// [wake](Clock::wake_at) a task. In a stream that is not safe to be given up, one that passes while a byte is on its way
-/// ends the connection; the health check is not made there.
+/// [wake](Clock::wake_at) a task. What has come is not late, however late it is looked at. In a stream that is not safe to be
+/// given up, a deadline that passes while a byte is on its way ends the connection; the health check is not made there.
+///
+/// While its stream is ready all the time a call lets other tasks have their turn now and then.
 pub struct AsyncClient<'b, C: AsyncConnector, K, P = Scanner<'b>> {
-    pub(crate) session: Session<'b, P>,
+    pub(crate) state: State<'b, P>,
     pub(crate) connector: C,
     pub(crate) stream: Option<C::Stream>,
     pub(crate) clock: K,
@@ -73,7 +82,7 @@ pub struct AsyncClient<'b, C: AsyncConnector, K, P = Scanner<'b>> {
 impl<'b, C: AsyncConnector, K: Clock> AsyncClient<'b, C, K> {
     /// A client without a connection.
     pub fn new(connector: C, config: Config<'b>, memory: impl Into<Memory<'b>>, clock: K) -> Self {
-        Self::of(Session::new(config, memory.into()), connector, clock)
+        Self::of(State::new(config, memory.into()), connector, clock)
     }
 }
 
@@ -86,47 +95,19 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         clock: K,
         parser: P,
     ) -> Self {
-        Self::of(Session::with_parser(config, memory.into(), parser), connector, clock)
+        Self::of(State::with_parser(config, memory.into(), parser), connector, clock)
     }
 
-    fn of(session: Session<'b, P>, connector: C, clock: K) -> Self {
-        AsyncClient { session, connector, stream: None, clock, mid_io: false, unflushed: false }
+    const fn of(state: State<'b, P>, connector: C, clock: K) -> Self {
+        AsyncClient { state, connector, stream: None, clock, mid_io: false, unflushed: false }
     }
 
     /// Connects, unless there is a connection: gets a stream from the connector, and takes it through the handshake.
-    /// Dropped half way it leaves no connection. How long the connector may take is its own affair.
     ///
     /// # Errors
     /// [`Error`]: there is no stream to be had, or the server refuses.
     pub async fn connect(&mut self) -> Result<(), Error> {
-        // A connection that has ended while nobody looked makes room for the next.
-        let there = self.prepare().is_ok();
-        if there && self.session.engine.is_ready() {
-            return Ok(());
-        }
-        if !there {
-            let stream = self.connector.connect().await;
-            self.stream = Some(stream.map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?);
-            let now = self.clock.now();
-            self.session.connected(now)?;
-        }
-        // Behind RESET the same connection is greeted anew.
-        let mut greeting = Greeting { client: self, done: false };
-        greeting.client.wait(Wanted::Connected, None).await?;
-        if !there && !C::FRESH {
-            greeting.client.verify().await.map_err(|error| error.executed(false))?;
-        }
-        greeting.done = true;
-        Ok(())
-    }
-
-    /// Makes sure that a reply answers what was asked: the first on a line may be old ones.
-    async fn verify(&mut self) -> Result<(), Error> {
-        let now = self.clock.now();
-        let sign = self.session.new_sign(now);
-        let ticket = self.session.engine.send(now, &command::ping().message(sign))?;
-        self.wait(Wanted::Answer(ticket), None).await?;
-        self.session.echoes(sign)
+        self.prepare().await.map_err(|error| self.state.error(error))
     }
 
     /// Whether there is a connection, as far as is known.
@@ -136,8 +117,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
 
     /// Ends the connection and gives the stream back to the connector. Nothing is sent to the server.
     pub fn disconnect(&mut self) {
-        self.session.engine.close();
-        while self.session.engine.poll_event().is_some() {}
+        self.state.session.disconnect();
         self.let_go();
     }
 
@@ -155,7 +135,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
 
     /// The state of the connection.
     pub fn connection(&self) -> &Connection<'b, P> {
-        &self.session.engine
+        self.state.engine()
     }
 
     /// Runs a command and reads its reply: as the type that Redis fixes for it, or as any type where it leaves that open.
@@ -167,7 +147,6 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
     /// let fresh: bool = redis.execute(set("lock", "token").ex(30).nx()).await?;
     /// let encoding: &str = redis.execute(cmd("OBJECT").arg("ENCODING").arg("lock")).await?;
     /// assert_eq!((fresh, encoding), (true, "embstr"));
@@ -176,16 +155,36 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// ```
     ///
     /// # Errors
-    /// [`Error`]. A command that has no reply, or changes what a connection is (MULTI, MONITOR, CLIENT REPLY), is of kind
-    /// [`ErrorKind::NoReply`].
+    /// [`Error`]. A command that changes what the connection is for all that follow (SELECT, WATCH, MULTI, MONITOR, SUBSCRIBE,
+    /// CLIENT REPLY), or is not answered, is refused before a byte is written, of kind [`ErrorKind::Misuse`] with
+    /// [`OwnConnection`](redwire::connection::Misuse::OwnConnection): there are the configuration and methods for what is
+    /// wanted of them.
     pub async fn execute<'c, T, R>(&'c mut self, command: T) -> Result<R, Error>
     where
         T: Command,
         T::Reply: Gives<R>,
         R: FromReply<'c>,
     {
-        self.answer(&command, SendOptions::default()).await?;
-        self.session.reply()
+        let call = self.converse(Call::new(&command)).await?;
+        call.read(&self.state.session).map_err(|error| self.state.error(error))
+    }
+
+    /// Runs an exchange over a connection that is there or is made.
+    pub(crate) async fn converse<X: Exchange<P>>(&mut self, exchange: X) -> Result<X, Error> {
+        let ended = match self.prepare().await {
+            Ok(()) => self.run(exchange).await,
+            Err(error) => Err(error),
+        };
+        ended.map_err(|error| self.state.error(error))
+    }
+
+    /// Runs an exchange to its end. Dropped before that, it is given up.
+    pub(crate) async fn run<X: Exchange<P>>(&mut self, exchange: X) -> Result<X, client::Error> {
+        let mut due = Due { client: self, exchange: Some(exchange) };
+        if let Some(exchange) = &mut due.exchange {
+            due.client.wait(Until::EndOf(exchange), None).await?;
+        }
+        due.exchange.take().ok_or_else(|| client::Error::new(client::ErrorKind::OutOfStep))
     }
 
     /// Calls a script by its digest, and loads it first if the server has not got it.
@@ -197,7 +196,6 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
     /// let multiply = Script::new("return redis.call('GET', KEYS[1]) * ARGV[1]");
     /// let ten: i64 = redis.script(&multiply, "foo", 5).await?;
     /// assert_eq!(ten, 10);
@@ -219,23 +217,44 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         R: FromReply<'c>,
     {
         let call = command::evalsha(script.digest(), keys, arguments);
-        self.answer(&call, SendOptions::default()).await?;
-        if self.session.is_no_script() {
-            self.load(script).await?;
-            self.answer(&call, SendOptions::default()).await?;
-        }
-        self.session.reply()
+        let call = self.converse(ScriptCall::new(*script, &call)).await?;
+        call.read(&self.state.session).map_err(|error| self.state.error(error))
     }
 
-    /// Hands a script to the server, in pieces if need be and can be.
-    async fn load(&mut self, script: &Script<'_>) -> Result<(), Error> {
-        if !PIECES {
-            return self.execute(["SCRIPT", "LOAD", script.source()]).await;
-        }
-        let source = script.source().as_bytes();
-        let mut upload = self.upload(["SCRIPT", "LOAD"], source.len()).await?;
-        upload.append(source).await?;
-        upload.finish().await
+    /// Calls a function of a library (Redis 7.0), and loads the library first if the server has not got the function. It
+    /// takes the place of a library of the same name.
+    ///
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
+    /// # use redwire_embedded_io::prelude::*;
+    /// # let connector = canned::connector(&[":10\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
+    /// # canned::run(async {
+    /// let library = "#!lua name=sums\nredis.register_function('double', function(keys, args) return args[1] * 2 end)";
+    /// let ten: i64 = redis.function(library, "double", (), 5).await?;
+    /// assert_eq!(ten, 10);
+    /// # Ok(())
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`]; one that the function raised is the server's.
+    pub async fn function<'c, A, B, R>(
+        &'c mut self,
+        library: &str,
+        function: &str,
+        keys: A,
+        arguments: B,
+    ) -> Result<R, Error>
+    where
+        A: Arguments,
+        B: Arguments,
+        R: FromReply<'c>,
+    {
+        let call = command::fcall(function, keys, arguments);
+        let call = self.converse(ScriptCall::function(library, &call)).await?;
+        call.read(&self.state.session).map_err(|error| self.state.error(error))
     }
 
     /// Subscribes to a channel, or several, and waits for the confirmation. The messages are for
@@ -301,15 +320,17 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     }
 
     async fn confirmed<T: Encode>(&mut self, command: &T) -> Result<(), Error> {
-        self.answer(command, SendOptions::default()).await?;
-        match self.session.reply() {
-            // The confirmation is no reply; an error is one.
-            Err(Error { kind: ErrorKind::NoReply, .. }) => Ok(()),
-            other => other,
+        self.converse(Call::with_options(command, SendOptions::new())).await?;
+        match self.state.engine().last_event() {
+            // An error comes in place of the confirmation, which is no reply.
+            Some(Event::Reply { frame, .. }) => {
+                frame.decode().map_err(|error| State::<P>::unreadable(error, command))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// The next message, for which it waits so long at most; over a stream that is not
+    /// The next message, for which it waits so long at most, to connect included; over a stream that is not
     /// [safe to be given up](AsyncConnector::CANCEL_SAFE), or with a clock that wakes nobody, until something comes. None if
     /// there is none by then, and at once when nothing is subscribed to. No message is lost when it is dropped.
     ///
@@ -320,7 +341,6 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
     /// redis.subscribe("news").await?;
     /// if let Some(message) = redis.get_message(Duration::from_secs(1)).await? {
     ///     assert_eq!((message.channel, message.payload), (&b"news"[..], &b"hello"[..]));
@@ -329,30 +349,47 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # });
     /// ```
     ///
-    /// When the connection is lost that is an error, and what is published from then on is lost until
-    /// [`connect`](Self::connect) has subscribed again.
+    /// When the connection is lost that is an error, and what is published from then on is lost until the next call, which
+    /// connects and subscribes again, and then gives a message of the kind [`Gap`](client::MessageKind::Gap). While there is
+    /// no connection to be had it tries again, with pauses, and fails when the time has passed.
     ///
     /// # Errors
     /// [`Error`]; of kind [`ErrorKind::MessagesLost`] if messages did not fit into the memory for them.
     pub async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message<'_>>, Error> {
-        if let Some(waiting) = self.session.waiting_message() {
-            return waiting.map(|()| self.session.message());
-        }
-        if !self.session.is_subscribed() {
-            return Ok(None);
-        }
-        self.still_connected()?;
         let until = self.clock.now() + timeout;
-        let mut found = self.wait(Wanted::Message, Some(until)).await?;
-        if !found && C::CANCEL_SAFE {
-            // The moment may have passed while a message came in pieces, of which the last is there.
-            let late = self.take_now(Wanted::Message).transpose()?;
-            found = late.is_some();
+        match self.next_message(until).await {
+            Ok(found) => Ok(if found { self.state.session.message() } else { None }),
+            Err(error) => Err(self.state.error(error)),
         }
-        Ok(if found { self.session.message() } else { None })
     }
 
-    /// The next message if it is there already. It waits for nothing, and is no future. Only over streams that are
+    async fn next_message(&mut self, until: Instant) -> Result<bool, client::Error> {
+        self.end_half_way();
+        if let Poll::Ready(found) = self.state.session.poll_message() {
+            self.tidy();
+            return found.map(|()| true);
+        }
+        if !self.state.session.is_subscribed() {
+            return Ok(false);
+        }
+        let mut pauses = Pauses::new(until);
+        while !self.state.engine().is_ready() {
+            match self.wait::<Call<'_, client::Sent>>(Until::Ready, Some(until)).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => {
+                    let now = self.clock.now();
+                    match pauses.after(&error, now) {
+                        Some(pause) if K::TICKS => sleep(&mut self.clock, now + pause).await,
+                        _ => return Err(error),
+                    }
+                }
+            }
+        }
+        self.wait::<Call<'_, client::Sent>>(Until::Message, Some(until)).await
+    }
+
+    /// The next message if it is there already. It waits for nothing, never connects, and is no future. Only over streams that are
     /// [safe to be given up](AsyncConnector::CANCEL_SAFE), which the compiler checks; over others there is
     /// [`poll_message_ready`](Self::poll_message_ready).
     ///
@@ -366,18 +403,9 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
                  put the connector into CancelSafe if they do, or use poll_message_ready"
             );
         }
-        if let Some(waiting) = self.session.waiting_message() {
-            return waiting.map(|()| self.session.message());
-        }
-        if !self.session.is_subscribed() {
-            return Ok(None);
-        }
-        self.still_connected()?;
-        self.look_at_the_clock();
-        match self.take_now(Wanted::Message) {
-            Some(found) => found.map(|()| self.session.message()),
-            None => Ok(None),
-        }
+        self.end_half_way();
+        let found = self.message_now();
+        self.message_found(found)
     }
 
     /// The next message if it is there already, over any stream that can say whether there is something to be read. It
@@ -389,105 +417,56 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     where
         C::Stream: ReadReady,
     {
-        if let Some(waiting) = self.session.waiting_message() {
-            return waiting.map(|()| self.session.message());
-        }
-        if !self.session.is_subscribed() {
-            return Ok(None);
-        }
-        self.still_connected()?;
-        match self.take_ready(Wanted::Message) {
-            Some(found) => found.map(|()| self.session.message()),
-            None => Ok(None),
-        }
+        self.end_half_way();
+        let found = self.message_ready();
+        self.message_found(found)
     }
 
-    /// Sends a command and waits for what answers it, which is the engine's last event then.
-    pub(crate) async fn answer<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
-    where
-        T: Encode + ?Sized,
-    {
-        self.prepare()?;
-        let mut since = None;
-        let ticket = loop {
-            match self.send(command, options) {
-                Ok(ticket) => break ticket,
-                Err(error) => self.make_room(error, command.patience(), &mut since).await?,
-            }
-        };
-        self.admitted(ticket).await
-    }
-
-    pub(crate) fn send<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, SendError>
-    where
-        T: Encode + ?Sized,
-    {
-        let now = self.clock.now();
-        self.session.engine.send_with(now, command, options)
-    }
-
-    async fn admitted(&mut self, ticket: Ticket) -> Result<Ticket, Error> {
-        self.admit(ticket)?;
-        let mut waiting = Waiting { client: self, ticket, done: false };
-        waiting.client.wait(Wanted::Answer(ticket), None).await?;
-        waiting.done = true;
-        Ok(ticket)
-    }
-
-    /// Ends the connection if the command that was just sent must not go out.
-    pub(crate) fn admit(&mut self, ticket: Ticket) -> Result<Ticket, Error> {
-        let admitted = self.session.admit(ticket);
-        if admitted.is_err() {
-            self.disconnect();
+    fn message_found(
+        &mut self,
+        found: Poll<Result<(), client::Error>>,
+    ) -> Result<Option<Message<'_>>, Error> {
+        self.tidy();
+        match found {
+            Poll::Ready(Ok(())) => Ok(self.state.session.message()),
+            Poll::Ready(Err(error)) => Err(self.state.error(error)),
+            Poll::Pending => Ok(None),
         }
-        admitted
     }
 
     /// Makes sure that there is a connection. One that has ended while nobody looked is found out before anything is sent.
-    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        self.still_connected()?;
-        let over = if C::CANCEL_SAFE { self.take_now(Wanted::Nothing) } else { self.take(Wanted::Nothing) };
-        over.unwrap_or(Ok(()))
+    pub(crate) async fn prepare(&mut self) -> Result<(), client::Error> {
+        // What it says of the connection before, nobody waits for.
+        let _ = self.look();
+        self.wait::<Call<'_, client::Sent>>(Until::Ready, None).await.map(drop)
     }
 
-    /// Makes sure that there is a stream, and that it is known what went over it.
-    fn still_connected(&mut self) -> Result<(), Error> {
-        if self.mid_io || self.session.is_half_way() {
+    /// Takes what has come in the meantime, as far as the stream may be asked without waiting.
+    pub(crate) fn look(&mut self) -> Result<(), client::Error> {
+        self.end_half_way();
+        let looked = if C::CANCEL_SAFE { self.catch_up() } else { self.state.session.catch_up() };
+        self.tidy();
+        looked
+    }
+
+    /// Ends a connection of which nobody knows what went over it, or on which something was forgotten half way.
+    fn end_half_way(&mut self) {
+        if self.mid_io || self.state.is_half_way() {
             self.disconnect();
         }
-        if self.stream.is_some() { Ok(()) } else { Err(Error::new(ErrorKind::Disconnected(None))) }
-    }
-
-    pub(crate) fn now(&mut self) -> Instant {
-        self.clock.now()
     }
 }
 
-/// A command that somebody waits for; dropped before it is answered, its reply is discarded.
-struct Waiting<'w, 'b, C: AsyncConnector, K: Clock, P: Parser> {
+/// An exchange that somebody waits for; dropped before it has ended, it is given up.
+struct Due<'w, 'b, C: AsyncConnector, K: Clock, P: Parser, X: Exchange<P>> {
     client: &'w mut AsyncClient<'b, C, K, P>,
-    ticket: Ticket,
-    done: bool,
+    exchange: Option<X>,
 }
 
-impl<C: AsyncConnector, K: Clock, P: Parser> Drop for Waiting<'_, '_, C, K, P> {
+impl<C: AsyncConnector, K: Clock, P: Parser, X: Exchange<P>> Drop for Due<'_, '_, C, K, P, X> {
     fn drop(&mut self) {
-        if !self.done {
-            self.client.session.engine.discard(self.ticket);
-        }
-    }
-}
-
-/// A handshake; dropped before it is done, there is no connection.
-struct Greeting<'g, 'b, C: AsyncConnector, K: Clock, P: Parser> {
-    client: &'g mut AsyncClient<'b, C, K, P>,
-    done: bool,
-}
-
-impl<C: AsyncConnector, K: Clock, P: Parser> Drop for Greeting<'_, '_, C, K, P> {
-    fn drop(&mut self) {
-        if !self.done {
-            self.client.disconnect();
+        if let Some(exchange) = &mut self.exchange {
+            exchange.give_up(self.client.state.engine_mut());
         }
     }
 }
@@ -495,12 +474,12 @@ impl<C: AsyncConnector, K: Clock, P: Parser> Drop for Greeting<'_, '_, C, K, P> 
 #[cfg(feature = "defmt")]
 impl<C: AsyncConnector, K, P: Parser> defmt::Format for AsyncClient<'_, C, K, P> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "AsyncClient {{ mode: {}, .. }}", self.session.engine.mode());
+        defmt::write!(f, "AsyncClient {{ mode: {}, .. }}", self.state.engine().mode());
     }
 }
 
 impl<C: AsyncConnector, K, P: Parser> core::fmt::Debug for AsyncClient<'_, C, K, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("AsyncClient").field("mode", &self.session.engine.mode()).finish_non_exhaustive()
+        f.debug_struct("AsyncClient").field("mode", &self.state.engine().mode()).finish_non_exhaustive()
     }
 }

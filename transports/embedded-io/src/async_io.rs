@@ -8,224 +8,342 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use embedded_io_async::{Error as _, Read, ReadReady, Write};
-use redwire::command::Patience;
-use redwire::connection::{Capacity, SendError, TimeoutReason};
+use redwire::client::{self, Exchange};
+use redwire::connection::TimeoutReason;
 use redwire::resp::Parser;
 use redwire::time::Instant;
 
-use crate::session::Wanted;
-use crate::{AsyncClient, AsyncConnector, Clock, Error, ErrorKind};
+use crate::state::{LATE_READS, Until, earlier};
+use crate::{AsyncClient, AsyncConnector, Clock};
 
-/// How often something is read at once without waiting, before other tasks have their turn.
-const READS_AT_ONCE: usize = 64;
+/// How often something is read or written before other tasks have their turn.
+const TURNS_AT_ONCE: u16 = 64;
 
 impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
-    /// Waits for an event until a moment; false if it has not come by then.
-    pub(crate) async fn wait(&mut self, wanted: Wanted, until: Option<Instant>) -> Result<bool, Error> {
-        let mut passed = false;
+    /// Waits for the end of an exchange, or a message, until a moment; false if it has not come by then. Without a connection
+    /// it connects.
+    pub(crate) async fn wait<X: Exchange<P> + ?Sized>(
+        &mut self,
+        mut what: Until<'_, X>,
+        until: Option<Instant>,
+    ) -> Result<bool, client::Error> {
+        let (mut passed, mut late, mut turns) = (false, 0u16, 0u16);
         loop {
-            match self.take(wanted) {
-                Some(found) => return found.map(|()| true),
-                None if passed => return Ok(false),
-                None => {
-                    self.turn(until).await;
-                    passed = until.is_some_and(|until| until <= self.clock.now());
+            let now = self.clock.now();
+            if let Poll::Ready(result) = what.poll(now, &mut self.state.session) {
+                if result.is_err() {
+                    // The connection may have ended with it, or cannot be used since nobody knows what went over it.
+                    if self.mid_io {
+                        self.disconnect();
+                    }
+                    let _ = self.state.session.catch_up();
+                }
+                self.tidy();
+                return result.map(|()| true);
+            }
+            if passed {
+                return Ok(false);
+            }
+            turns += 1;
+            if turns % TURNS_AT_ONCE == 0 {
+                yield_now().await;
+            }
+            let moment = earlier(until, what.deadline());
+            let due = self.due(moment);
+            if K::TICKS && due.is_some_and(|due| due <= now) {
+                // What is here is not late.
+                if C::CANCEL_SAFE && late < LATE_READS && self.has_read().await {
+                    late += 1;
+                    continue;
+                }
+                self.state.engine_mut().handle_timeout(now);
+                passed = until.is_some_and(|until| until <= now);
+                late = 0;
+            } else if self.state.engine().is_idle() {
+                if let Some(Err(error)) = self.open(due).await {
+                    return Err(what.fail(&mut self.state.session, error));
+                }
+            } else {
+                let sent = what.is_sent();
+                if C::CANCEL_SAFE {
+                    poll_fn(|context| self.poll_turn(context, sent, due)).await;
+                } else if let (true, written) = self.write(due).await
+                    && (sent || !written)
+                {
+                    self.read(due).await;
                 }
             }
         }
     }
 
-    /// Works through what has come, up to the event that is wanted. None: more has to come first. A connection that is over
-    /// gives its stream back.
-    pub(crate) fn take(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
-        let found = self.session.take(wanted);
-        if self.session.engine.is_idle() {
-            self.let_go();
-        } else if self.mid_io && matches!(found, Some(Err(_))) {
-            self.disconnect();
-        }
-        found
+    /// Gets a stream from the connector, and begins the handshake. None if the moment has come first.
+    async fn open(&mut self, due: Option<Instant>) -> Option<Result<(), client::Error>> {
+        let stream = match within(&mut self.clock, due, self.connector.connect()).await? {
+            Ok(stream) => stream,
+            Err(error) => return Some(Err(self.state.no_stream(error.kind()))),
+        };
+        let nonce = self.connector.nonce();
+        self.stream = Some(stream);
+        let now = self.clock.now();
+        Some(self.state.connected(now, nonce))
     }
 
-    /// The same with what the stream has to be read already. Only for streams that are safe to be given up.
-    pub(crate) fn take_now(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
-        for _ in 0..READS_AT_ONCE {
-            if let Some(found) = self.take(wanted) {
-                return Some(found);
-            }
-            // The moment has come: it does not wait, and leaves no waker with the clock.
-            let due = Some(self.clock.now());
-            let done = now_or_never(async { self.write(due).await && self.read(due).await });
-            if done != Some(true) {
+    /// Writes what can be written, and takes what the stream has to be read already, but no more than a few reads of it.
+    /// Only for streams that are safe to be given up.
+    pub(crate) fn catch_up(&mut self) -> Result<(), client::Error> {
+        for _ in 0..TURNS_AT_ONCE {
+            self.state.session.catch_up()?;
+            self.write_now();
+            if self.state.session.inbox().stops_reading() || !self.has_read_now() {
                 break;
             }
         }
-        self.take(wanted)
+        self.state.session.catch_up()
     }
 
-    /// The same for any stream that says whether there is something to be read.
-    pub(crate) fn take_ready(&mut self, wanted: Wanted) -> Option<Result<(), Error>>
+    /// A message that is here already. Only for streams that are safe to be given up.
+    pub(crate) fn message_now(&mut self) -> Poll<Result<(), client::Error>> {
+        for _ in 0..TURNS_AT_ONCE {
+            let found = self.state.session.poll_message();
+            if found.is_ready() {
+                return found;
+            }
+            if !self.has_read_now() {
+                break;
+            }
+        }
+        self.look_at_the_clock();
+        self.write_now();
+        self.state.session.poll_message()
+    }
+
+    /// The same for any stream that says whether there is something to be read. It writes nothing.
+    pub(crate) fn message_ready(&mut self) -> Poll<Result<(), client::Error>>
     where
         C::Stream: ReadReady,
     {
-        for _ in 0..READS_AT_ONCE {
-            if let Some(found) = self.take(wanted) {
-                return Some(found);
+        for _ in 0..TURNS_AT_ONCE {
+            let found = self.state.session.poll_message();
+            if found.is_ready() {
+                return found;
             }
             match self.stream.as_mut().map(ReadReady::read_ready) {
                 Some(Ok(true)) => {}
                 Some(Err(error)) => {
-                    self.session.broken(Some(error.kind()));
+                    self.state.broken(Some(error.kind()));
                     break;
                 }
                 _ => break,
             }
-            if now_or_never(self.read(None)) != Some(true) {
+            if pin!(self.read(None)).poll(&mut Context::from_waker(Waker::noop())) != Poll::Ready(true) {
                 break;
             }
         }
-        self.take(wanted)
-    }
-
-    /// A command found no room: writes what waits to be written, or waits for the replies that are due, which nobody waits
-    /// for, if that helps; for as long as the command itself may take.
-    ///
-    /// # Errors
-    /// It does not help, or the connection is over.
-    pub(crate) async fn make_room(
-        &mut self,
-        error: SendError,
-        patience: Patience,
-        since: &mut Option<Instant>,
-    ) -> Result<(), Error> {
-        let SendError::Capacity(capacity) = error else { return Err(error.into()) };
-        let now = self.clock.now();
-        let until = self.session.engine.deadline_of(*since.get_or_insert(now), patience);
-        if until.is_some_and(|until| until <= now) {
-            return Err(Error::new(ErrorKind::TimedOut));
-        }
-        match capacity {
-            Capacity::Transmit { .. } if self.session.engine.poll_transmit().is_some() => {
-                self.flush().await;
-            }
-            Capacity::InFlight if self.session.engine.expects_replies() => {
-                self.turn(until).await;
-            }
-            _ => return Err(error.into()),
-        }
-        self.take(Wanted::Nothing).unwrap_or(Ok(()))
-    }
-
-    /// Writes what is to be written, then reads once. False if nothing was read.
-    async fn turn(&mut self, until: Option<Instant>) -> bool {
-        let due = self.due(until);
-        let done = self.write(due).await && self.read(due).await;
-        self.look_at_the_clock();
-        done
-    }
-
-    /// Writes all that is to be written, unless a deadline passes first, or the stream gives up.
-    pub(crate) async fn flush(&mut self) {
-        let due = self.due(None);
-        self.write(due).await;
-        self.look_at_the_clock();
+        self.state.session.poll_message()
     }
 
     /// Does what is due.
-    pub(crate) fn look_at_the_clock(&mut self) {
+    fn look_at_the_clock(&mut self) {
         let now = self.clock.now();
-        self.session.engine.handle_timeout(now);
+        self.state.engine_mut().handle_timeout(now);
     }
 
     /// When to look at the clock: at a moment, and when the engine has to know of the time. A stream that must not be given
     /// up is for a failure only.
-    fn due(&self, until: Option<Instant>) -> Option<Instant> {
-        let timeout = self.session.engine.poll_timeout();
-        if !C::CANCEL_SAFE {
-            return timeout.filter(|(_, reason)| *reason != TimeoutReason::HealthCheck).map(|(due, _)| due);
+    fn due(&self, moment: Option<Instant>) -> Option<Instant> {
+        if C::CANCEL_SAFE || self.stream.is_none() {
+            return self.state.due(moment);
         }
-        let timeout = timeout.map(|(due, _)| due);
-        match (timeout, until) {
-            (Some(timeout), Some(until)) => Some(timeout.min(until)),
-            _ => timeout.or(until),
-        }
+        let timeout = self.state.engine().poll_timeout();
+        timeout.filter(|(_, reason)| *reason != TimeoutReason::HealthCheck).map(|(due, _)| due)
     }
 
-    /// Writes all that is to be written. False if a deadline has passed, or the stream gave up or broke.
-    async fn write(&mut self, due: Option<Instant>) -> bool {
+    /// Writes and reads what can be written and read, and waits where neither can, until a moment. Only for streams that are
+    /// safe to be given up: each poll asks for both, so that the server can go on while it takes nothing.
+    fn poll_turn(&mut self, context: &mut Context<'_>, sent: bool, due: Option<Instant>) -> Poll<()> {
+        let mut written = false;
         loop {
-            let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else {
-                return self.broken(None);
-            };
-            let bytes = self.session.engine.poll_transmit();
-            if bytes.is_none() && !self.unflushed {
-                return true;
+            match self.poll_write(context) {
+                Poll::Ready(Wrote::Something) => written = true,
+                Poll::Ready(Wrote::Stopped) => return Poll::Ready(()),
+                Poll::Ready(Wrote::Nothing) | Poll::Pending => break,
             }
-            self.mid_io = !C::CANCEL_SAFE;
-            let result = match bytes {
-                Some(bytes) => within(&mut self.clock, due, stream.write(bytes)).await,
-                None => within(&mut self.clock, due, stream.flush()).await.map(|done| done.map(|()| 0)),
-            };
-            let flushed = bytes.is_none();
-            let Some(result) = result else {
-                self.count_as_written();
-                return false;
-            };
-            self.mid_io = false;
-            match result {
-                Ok(_) if flushed => self.unflushed = false,
-                Ok(0) => return self.broken(Some(embedded_io::ErrorKind::WriteZero)),
-                Ok(count) => {
-                    self.session.engine.transmitted(count);
-                    self.unflushed = true;
+        }
+        // What was written may have made room for more.
+        if (written && !sent) || self.poll_read(context).is_ready() {
+            return Poll::Ready(());
+        }
+        match due {
+            Some(due) if due <= self.clock.now() => return Poll::Ready(()),
+            Some(due) => self.clock.wake_at(due, context.waker()),
+            None => {}
+        }
+        Poll::Pending
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Wrote> {
+        let Some(stream) = &mut self.stream else {
+            self.state.broken(None);
+            return Poll::Ready(Wrote::Stopped);
+        };
+        let result = match self.state.session.engine_mut().poll_transmit() {
+            Some(bytes) => core::task::ready!(pin!(stream.write(bytes)).poll(context)),
+            None if self.unflushed => match core::task::ready!(pin!(stream.flush()).poll(context)) {
+                Ok(()) => {
+                    self.unflushed = false;
+                    return Poll::Ready(Wrote::Nothing);
                 }
-                Err(error) => return self.stopped(error.kind()),
+                Err(error) => Err(error),
+            },
+            None => return Poll::Ready(Wrote::Nothing),
+        };
+        Poll::Ready(match result {
+            Ok(0) => {
+                self.broken(Some(embedded_io::ErrorKind::WriteZero));
+                Wrote::Stopped
             }
+            Ok(count) => {
+                self.state.engine_mut().transmitted(count);
+                self.unflushed = true;
+                Wrote::Something
+            }
+            Err(error) => {
+                self.stopped(error.kind());
+                Wrote::Stopped
+            }
+        })
+    }
+
+    fn write_now(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        while self.stream.is_some() && matches!(self.poll_write(&mut context), Poll::Ready(Wrote::Something))
+        {
         }
     }
 
-    /// Reads once. False if nothing came.
-    async fn read(&mut self, due: Option<Instant>) -> bool {
-        let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else { return self.broken(None) };
-        self.mid_io = !C::CANCEL_SAFE;
-        let reading = stream.read(self.session.engine.receive_buffer());
-        let Some(result) = within(&mut self.clock, due, reading).await else { return false };
-        self.mid_io = false;
+    /// False if nothing came: the stream gave up, or has ended.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        let Some(stream) = &mut self.stream else {
+            self.state.broken(None);
+            return Poll::Ready(false);
+        };
+        let buffer = self.state.session.engine_mut().receive_buffer();
+        let result = core::task::ready!(pin!(stream.read(buffer)).poll(context));
+        Poll::Ready(self.note_read(result.map_err(|error| error.kind())))
+    }
+
+    /// Whether something was there to be read.
+    async fn has_read(&mut self) -> bool {
+        poll_fn(|context| Poll::Ready(self.poll_read(context) == Poll::Ready(true))).await
+    }
+
+    fn has_read_now(&mut self) -> bool {
+        self.stream.is_some() && self.poll_read(&mut Context::from_waker(Waker::noop())) == Poll::Ready(true)
+    }
+
+    fn note_read(&mut self, result: Result<usize, embedded_io::ErrorKind>) -> bool {
         match result {
             Ok(0) => self.broken(None),
             Ok(count) => {
                 let now = self.clock.now();
-                self.session.engine.received(now, count);
-                true
+                self.state.engine_mut().received(now, count);
+                return true;
             }
-            Err(error) => self.stopped(error.kind()),
+            Err(kind) => self.stopped(kind),
+        }
+        false
+    }
+
+    /// Writes all that is to be written. False if a deadline has passed, or the stream gave up or broke; and whether
+    /// something was written.
+    async fn write(&mut self, due: Option<Instant>) -> (bool, bool) {
+        let mut written = false;
+        loop {
+            let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else {
+                self.broken(None);
+                return (false, written);
+            };
+            let bytes = self.state.session.engine_mut().poll_transmit();
+            if bytes.is_none() && !self.unflushed {
+                return (true, written);
+            }
+            self.mid_io = !C::CANCEL_SAFE;
+            let flushing = bytes.is_none();
+            let result = match bytes {
+                Some(bytes) => within(&mut self.clock, due, stream.write(bytes)).await,
+                None => within(&mut self.clock, due, stream.flush()).await.map(|done| done.map(|()| 1)),
+            };
+            let Some(result) = result else {
+                self.count_as_written();
+                return (false, written);
+            };
+            self.mid_io = false;
+            match result {
+                Ok(_) if flushing => self.unflushed = false,
+                Ok(0) => {
+                    self.broken(Some(embedded_io::ErrorKind::WriteZero));
+                    return (false, written);
+                }
+                Ok(count) => {
+                    self.state.engine_mut().transmitted(count);
+                    (self.unflushed, written) = (true, true);
+                }
+                Err(error) => {
+                    self.stopped(error.kind());
+                    return (false, written);
+                }
+            }
         }
     }
 
-    /// A stream has failed: it gave up, and it is time to look at the clock, or it is broken. False.
-    fn stopped(&mut self, kind: embedded_io::ErrorKind) -> bool {
+    /// Hands on what the stream may hold back.
+    pub(crate) async fn flush(&mut self) {
+        let due = self.due(None);
+        self.write(due).await;
+    }
+
+    /// Reads once. False if nothing came.
+    async fn read(&mut self, due: Option<Instant>) -> bool {
+        let Some(stream) = self.stream.as_mut().filter(|_| !self.mid_io) else {
+            self.broken(None);
+            return false;
+        };
+        self.mid_io = !C::CANCEL_SAFE;
+        let reading = stream.read(self.state.session.engine_mut().receive_buffer());
+        let Some(result) = within(&mut self.clock, due, reading).await else { return false };
+        self.mid_io = false;
+        self.note_read(result.map_err(|error| error.kind()))
+    }
+
+    /// A stream has failed: it gave up, and it is time to look at the clock, or it is broken.
+    fn stopped(&mut self, kind: embedded_io::ErrorKind) {
         use embedded_io::ErrorKind::{Interrupted, TimedOut};
         if !matches!(kind, Interrupted | TimedOut) {
             self.broken(Some(kind));
         }
-        false
     }
 
-    /// The stream has ended, with what it said, or it is not known what went over it. False.
-    fn broken(&mut self, kind: Option<embedded_io::ErrorKind>) -> bool {
+    /// The stream has ended, with what it said, or it is not known what went over it.
+    fn broken(&mut self, kind: Option<embedded_io::ErrorKind>) {
         if self.mid_io {
             self.count_as_written();
-            self.session.engine.close();
+            self.state.engine_mut().close();
         } else {
-            self.session.broken(kind);
+            self.state.broken(kind);
         }
-        false
     }
 
     /// A write was given up, and nobody knows what went over the stream: all of it may be executed.
     fn count_as_written(&mut self) {
         if self.mid_io {
-            self.session.engine.transmitted(usize::MAX);
+            self.state.engine_mut().transmitted(usize::MAX);
+        }
+    }
+
+    /// A connection that is over gives its stream back.
+    pub(crate) fn tidy(&mut self) {
+        if self.state.engine().is_idle() {
+            self.let_go();
         }
     }
 
@@ -237,6 +355,14 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'_, C, K, P> {
             self.connector.disconnect(stream);
         }
     }
+}
+
+/// What has become of what was to be written.
+enum Wrote {
+    Nothing,
+    Something,
+    /// The stream broke or gave up.
+    Stopped,
 }
 
 /// Waits for a stream until a moment. None if that has come first, and the future is dropped on the way.
@@ -258,10 +384,20 @@ async fn within<F: Future>(clock: &mut impl Clock, due: Option<Instant>, io: F) 
     .await
 }
 
-/// Polls a future once, and drops it.
-fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
+/// Waits until a moment.
+pub(crate) async fn sleep(clock: &mut impl Clock, until: Instant) {
+    within(clock, Some(until), core::future::pending::<()>()).await;
+}
+
+/// Lets other tasks have their turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if core::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -1,13 +1,14 @@
 //! Values larger than the memory, of the async client: read in pieces, and written from pieces.
 
 use embedded_io_async::ErrorType;
+use redwire::client::{self, ErrorKind};
 use redwire::command::Command;
-use redwire::connection::{Event, SendOptions, Ticket};
-use redwire::reply::{FromReply, Mismatch, MismatchReason};
+use redwire::connection::Ticket;
+use redwire::reply::FromReply;
 use redwire::resp::Parser;
 
-use crate::session::Wanted;
-use crate::{AsyncClient, AsyncConnector, Clock, Error, ErrorKind};
+use crate::state::Until;
+use crate::{AsyncClient, AsyncConnector, Clock, Error, WriteError};
 
 impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// Runs a command whose reply is a string of any length, and gives it in pieces, each at most as large as the receive
@@ -20,7 +21,6 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
     /// let mut written = 0;
     /// if let Some(mut firmware) = redis.download(get("firmware")).await? {
     ///     while let Some(piece) = firmware.next().await? {
@@ -39,20 +39,11 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         &mut self,
         command: T,
     ) -> Result<Option<AsyncDownload<'_, 'b, C, K, P>>, Error> {
-        let ticket = self.answer(&command, SendOptions::default().streamed()).await?;
-        match self.session.engine.last_event() {
-            Some(Event::Chunk { .. } | Event::ChunksEnd { .. }) => {}
-            Some(Event::Reply { frame, .. }) if frame.is_null() => return Ok(None),
-            Some(Event::Reply { frame, .. }) => {
-                frame.decode::<()>()?;
-                if frame.text().is_none() {
-                    let mismatch = Mismatch::new("a string in pieces", frame.kind(), MismatchReason::Kind);
-                    return Err(Error::new(ErrorKind::Mismatch(mismatch)));
-                }
-            }
-            _ => return Err(Error::new(ErrorKind::NoReply).executed(true)),
+        let call = self.converse(client::Download::call(&command)).await?;
+        match client::Download::begin(&call, &self.state.session) {
+            Ok(pieces) => Ok(pieces.map(|pieces| AsyncDownload { client: self, pieces, failed: None })),
+            Err(error) => Err(self.state.error(error)),
         }
-        Ok(Some(AsyncDownload { client: self, ticket, first: true, done: false }))
     }
 
     /// Begins a command whose last argument has `length` bytes, which are handed over in pieces.
@@ -64,7 +55,6 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
     /// # let samples = &[[0; 64]; 1000];
     /// let mut upload = redis.upload(cmd("SET").arg("samples"), 64 * 1000).await?;
     /// for piece in samples {
@@ -82,16 +72,11 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         command: T,
         length: usize,
     ) -> Result<AsyncUpload<'_, 'b, C, K, P>, Error> {
-        self.prepare()?;
-        let mut since = None;
-        let ticket = loop {
-            let now = self.now();
-            match self.session.engine.begin(now, &command, length, SendOptions::default()) {
-                Ok(ticket) => break ticket,
-                Err(error) => self.make_room(error, command.patience(), &mut since).await?,
-            }
-        };
-        Ok(AsyncUpload { client: self, ticket, failed: false })
+        let begun = self.converse(client::Upload::begin(&command, length)).await?;
+        match begun.ticket() {
+            Some(ticket) => Ok(AsyncUpload { client: self, ticket, failed: false }),
+            None => Err(self.state.error(client::Error::new(ErrorKind::OutOfStep))),
+        }
     }
 }
 
@@ -100,43 +85,31 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
 /// To drop it is to discard what is left of the reply; the connection stays in step.
 pub struct AsyncDownload<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
     client: &'c mut AsyncClient<'b, C, K, P>,
-    ticket: Ticket,
-    first: bool,
-    done: bool,
+    pieces: client::Download,
+    failed: Option<Error>,
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> AsyncDownload<'_, '_, C, K, P> {
-    /// The next piece; `None` behind the last. Dropped and called again it goes on where it was.
+    /// The next piece; `None` after the last. Dropped and called again it goes on where it was.
     ///
     /// # Errors
-    /// [`Error`]: the connection was lost, or the rest did not come in time.
+    /// [`Error`]: the connection was lost, or the rest did not come in time. From then on it is all that there is.
     pub async fn next(&mut self) -> Result<Option<&[u8]>, Error> {
-        if self.done {
-            return Ok(None);
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
         }
-        if !core::mem::take(&mut self.first) {
-            let waited = self.client.wait(Wanted::Answer(self.ticket), None).await;
-            self.done = waited.is_err();
-            waited?;
+        if let Err(error) = self.client.wait(Until::EndOf(&mut self.pieces), None).await {
+            let error = self.client.state.error(error);
+            self.failed = Some(error.clone());
+            return Err(error);
         }
-        match self.client.session.engine.last_event() {
-            Some(Event::Chunk { bytes, .. }) => Ok(Some(bytes)),
-            // A string that has no length before it.
-            Some(Event::Reply { frame, .. }) => {
-                self.done = true;
-                Ok(frame.text().filter(|text| !text.is_empty()))
-            }
-            _ => {
-                self.done = true;
-                Ok(None)
-            }
-        }
+        Ok(self.pieces.piece(&self.client.state.session))
     }
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> Drop for AsyncDownload<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        self.client.session.engine.discard(self.ticket);
+        client::Exchange::give_up(&mut self.pieces, self.client.state.engine_mut());
     }
 }
 
@@ -152,7 +125,7 @@ pub struct AsyncUpload<'c, 'b, C: AsyncConnector, K: Clock, P: Parser> {
 impl<C: AsyncConnector, K: Clock, P: Parser> AsyncUpload<'_, '_, C, K, P> {
     /// How many bytes are still to come.
     pub fn remaining(&self) -> usize {
-        self.client.session.engine.unfinished().unwrap_or(0)
+        self.client.state.engine().unfinished().unwrap_or(0)
     }
 
     /// Hands over the bytes that come next. Dropped on the way, [`remaining`](Self::remaining) says how many of them were
@@ -161,40 +134,37 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncUpload<'_, '_, C, K, P> {
     /// # Errors
     /// [`Error`]: the connection was lost, or is given up since the time for the command has passed; of kind
     /// [`ErrorKind::Excess`] if they are more than are to come, of which none is sent then.
-    pub async fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        if self.failed {
-            return Err(Error::new(ErrorKind::Incomplete));
-        }
-        let remaining = self.remaining();
-        if bytes.len() > remaining {
-            return Err(Error::new(ErrorKind::Excess { remaining }));
-        }
-        loop {
-            let taken = self.client.session.engine.append(bytes);
-            bytes = bytes.get(taken..).unwrap_or_default();
-            if bytes.is_empty() {
-                return Ok(());
-            }
-            self.push().await?;
+    pub async fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.check()?;
+        match client::Upload::append(self.ticket, bytes, self.client.state.engine()) {
+            Ok(step) => self.run(step).await,
+            Err(error) => Err(self.client.state.error(error)),
         }
     }
 
-    /// Writes what the transmit buffer holds.
-    async fn push(&mut self) -> Result<(), Error> {
-        let unfinished = self.client.session.engine.unfinished().is_some();
-        self.client.flush().await;
-        match self.client.take(Wanted::Answer(self.ticket)) {
-            Some(Err(error)) => {
-                self.failed = true;
-                if unfinished {
-                    // The server executes whole commands only, and waits for the rest of this one.
-                    self.client.disconnect();
-                    return Err(error.executed(false));
-                }
-                Err(error)
-            }
-            _ => Ok(()),
+    /// Nothing comes after an error, nor after a write that was given up on a stream that does not say how far it came.
+    fn check(&mut self) -> Result<(), Error> {
+        let kind = match (self.failed, self.client.mid_io) {
+            (true, _) => ErrorKind::Incomplete,
+            (false, true) => ErrorKind::Disconnected,
+            (false, false) => return Ok(()),
+        };
+        let mut executed = false;
+        if !self.failed {
+            self.failed = true;
+            // Whole commands alone are executed.
+            executed = self.client.state.engine().unfinished().is_none();
+            self.client.disconnect();
         }
+        Err(self.client.state.error(client::Error::new(kind).executed(executed)))
+    }
+
+    async fn run(&mut self, mut step: client::Upload<'_, client::Sent>) -> Result<(), Error> {
+        let done = self.client.wait(Until::EndOf(&mut step), None).await;
+        done.map(drop).map_err(|error| {
+            self.failed = true;
+            self.client.state.error(error)
+        })
     }
 
     /// Waits for the reply.
@@ -202,42 +172,40 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncUpload<'_, '_, C, K, P> {
     /// # Errors
     /// [`Error`]; of kind [`ErrorKind::Incomplete`] if bytes are still to come, which ends the connection.
     pub async fn finish<R: for<'a> FromReply<'a>>(mut self) -> Result<R, Error> {
-        if self.failed || self.remaining() > 0 {
-            return Err(Error::new(ErrorKind::Incomplete));
+        self.check()?;
+        match client::Upload::finish(self.ticket, self.client.state.engine()) {
+            Ok(step) => self.run(step).await?,
+            Err(error) => return Err(self.client.state.error(error)),
         }
-        // The end of the argument may not have found room.
-        while self.client.session.engine.unfinished().is_some() {
-            self.push().await?;
-            self.client.session.engine.append(&[]);
-        }
-        self.client.wait(Wanted::Answer(self.ticket), None).await?;
-        self.client.session.reply()
+        self.client.state.session.reply().map_err(|error| self.client.state.error(error))
     }
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> Drop for AsyncUpload<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        if self.client.session.engine.unfinished().is_some() {
+        if self.client.state.engine().unfinished().is_some() {
             self.client.disconnect();
         } else {
-            self.client.session.engine.discard(self.ticket);
+            self.client.state.engine_mut().discard(self.ticket);
         }
     }
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> ErrorType for AsyncUpload<'_, '_, C, K, P> {
-    type Error = Error;
+    type Error = WriteError;
 }
 
 impl<C: AsyncConnector, K: Clock, P: Parser> embedded_io_async::Write for AsyncUpload<'_, '_, C, K, P> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, WriteError> {
         self.append(bytes).await?;
         Ok(bytes.len())
     }
 
-    async fn flush(&mut self) -> Result<(), Error> {
-        while self.client.unflushed || self.client.session.engine.poll_transmit().is_some() {
-            self.push().await?;
+    async fn flush(&mut self) -> Result<(), WriteError> {
+        self.check()?;
+        self.run(client::Upload::flush(self.ticket)).await?;
+        if self.client.unflushed {
+            self.client.flush().await;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Memory with sizes that are known when the program is built.
 
+use redwire::client::Overflow;
 use redwire::connection::{Buffers, Slot};
 use redwire::resp::Level;
 use redwire::storage::{Buffer, Storage};
@@ -13,15 +14,35 @@ const LEVELS: usize = 8;
 pub struct Memory<'b> {
     /// The memory of the engine.
     pub engine: Buffers<'b>,
-    /// Messages wait here until they are asked for, each with 7 bytes besides its channel, pattern and payload. What does
+    /// Messages wait here until they are asked for, each with 13 bytes besides its channel, pattern and payload. What does
     /// not fit is lost, and [`ErrorKind::MessagesLost`](crate::ErrorKind::MessagesLost) says so.
     pub messages: Buffer<'b>,
+    /// Which messages are lost when they do not fit: the newest, unless [`overflow`](Self::overflow) says otherwise.
+    pub overflow: Overflow,
+}
+
+impl Memory<'_> {
+    /// What happens when there is no room for one more message.
+    ///
+    /// ```
+    /// use redwire_embedded_io::StaticBuffers;
+    /// use redwire_embedded_io::redwire::client::Overflow;
+    ///
+    /// let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// let memory = memory.memory().overflow(Overflow::DropOldest);
+    /// # let _ = memory;
+    /// ```
+    #[must_use]
+    pub const fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
 }
 
 impl<'b> From<Buffers<'b>> for Memory<'b> {
     /// Without memory for messages: those that come while something else is waited for are lost.
     fn from(engine: Buffers<'b>) -> Self {
-        Memory { engine, messages: Buffer::borrowed(&mut []) }
+        Memory { engine, messages: Buffer::borrowed(&mut []), overflow: Overflow::DropNewest }
     }
 }
 
@@ -33,7 +54,7 @@ impl<'b> From<Buffers<'b>> for Memory<'b> {
 /// | `TRANSMIT` | bytes of the commands that are sent together; at least 110 for the greeting, or 30 with [`Config::no_library`](redwire::connection::Config::no_library); a client name takes 40 and its length besides, a database 30, credentials 30 and their length |
 /// | `IN_FLIGHT` | commands that wait for their replies, at most 32 bytes each |
 /// | `SUBSCRIPTIONS` | bytes of the names of all channels and patterns, and 9 for each |
-/// | `MESSAGES` | bytes of messages that come while something else is waited for, and 7 for each |
+/// | `MESSAGES` | bytes of messages that come while something else is waited for, and 13 for each |
 ///
 /// What does not fit is an error that says which of them was too small
 /// ([`Capacity`](redwire::connection::Capacity)), and nothing has changed then.
@@ -109,6 +130,7 @@ impl<
                 subscriptions: Storage::borrowed(&mut self.subscriptions),
             },
             messages: Buffer::borrowed(&mut self.messages),
+            overflow: Overflow::DropNewest,
         }
     }
 }

@@ -1,19 +1,18 @@
 //! The blocking client.
 
+use core::task::Poll;
+
 use embedded_io::{Error as _, ErrorType, Read, ReadReady, Write};
-use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open, Patience};
-use redwire::connection::{Capacity, Config, Connection, Message, SendError, SendOptions, Ticket};
-use redwire::parts::{DEADLINES, PIECES};
+use redwire::client::{self, Call, Exchange, Message, ScriptCall};
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
+use redwire::connection::{Config, Connection, SendOptions};
 use redwire::reply::FromReply;
 use redwire::resp::{Encode, Frame, Parser, Scanner};
 use redwire::script::Script;
 use redwire::time::{Duration, Instant};
 
-use crate::session::{Session, Wanted, echoes};
-use crate::{Clock, Connector, Error, ErrorKind, Memory};
-
-/// How often something is read at most when the moment to wait for has passed.
-const LATE_READS: u16 = 1024;
+use crate::state::{LATE_READS, Pauses, State, Until, earlier};
+use crate::{Clock, Connector, Error, Memory};
 
 /// Says without waiting whether a stream has something to be read.
 type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
@@ -50,30 +49,31 @@ type Ready<S> = fn(&mut S) -> Result<bool, <S as ErrorType>::Error>;
 /// - at any time [`with_deadlines`](Self::with_deadlines): it then asks the stream whether there is something to be read,
 ///   and looks at the clock in between.
 ///
-/// The time for a command begins when it is queued, and that for one in a pipeline when it is added.
+/// What has come is not late, however late it is looked at: the client reads what is there before it looks at the clock, as
+/// far as the stream says what is there. The time for a command begins when it is queued, and that for one in a pipeline
+/// when it is added; it is at least that of the commands before it.
 ///
 /// # When the connection is lost
 ///
 /// The call that notices it fails, and the stream goes back to the connector. The next call asks for another. A client
 /// [`with_deadlines`](Self::with_deadlines) looks before it sends anything, and so finds most connections that have ended
-/// meanwhile in time to use another. Subscriptions are restored on the new connection; keys that were watched are not, so
-/// that a transaction fails.
+/// meanwhile in time to use another. Subscriptions are restored on the new connection, and
+/// [`get_message`](Self::get_message) says that there was a gap; keys that were watched are not, so that a transaction
+/// fails.
 pub struct Client<'b, C: Connector, K, P = Scanner<'b>> {
-    pub(crate) session: Session<'b, P>,
+    pub(crate) state: State<'b, P>,
     connector: C,
     stream: Option<C::Stream>,
-    clock: K,
+    pub(crate) clock: K,
     ready: Option<Ready<C::Stream>>,
     /// Bytes were written that the stream may hold back.
     unflushed: bool,
-    /// What follows has to go over the connection that is there.
-    pub(crate) pinned: bool,
 }
 
 impl<'b, C: Connector, K: Clock> Client<'b, C, K> {
     /// A client that connects when it has something to send.
     pub fn new(connector: C, config: Config<'b>, memory: impl Into<Memory<'b>>, clock: K) -> Self {
-        Self::of(Session::new(config, memory.into()), connector, clock)
+        Self::of(State::new(config, memory.into()), connector, clock)
     }
 }
 
@@ -86,14 +86,15 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         clock: K,
         parser: P,
     ) -> Self {
-        Self::of(Session::with_parser(config, memory.into(), parser), connector, clock)
+        Self::of(State::with_parser(config, memory.into(), parser), connector, clock)
     }
 
-    fn of(session: Session<'b, P>, connector: C, clock: K) -> Self {
-        Client { session, connector, stream: None, clock, ready: None, unflushed: false, pinned: false }
+    const fn of(state: State<'b, P>, connector: C, clock: K) -> Self {
+        Client { state, connector, stream: None, clock, ready: None, unflushed: false }
     }
 
-    /// Looks at the clock while it waits, so that a deadline passes when nothing comes.
+    /// Looks at the clock while it waits, so that a deadline passes when nothing comes; and reads while what it writes is
+    /// taken in parts, so that the server need not keep its replies.
     #[must_use]
     pub fn with_deadlines(mut self) -> Self
     where
@@ -108,44 +109,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// # Errors
     /// [`Error`]: there is no stream to be had, or the server refuses.
     pub fn connect(&mut self) -> Result<(), Error> {
-        // A connection that has ended while nobody looked makes room for the next.
-        let _ = self.take(Wanted::Nothing);
-        if self.is_connected() {
-            // Behind RESET the same connection is greeted anew.
-            return if self.session.engine.is_ready() { Ok(()) } else { self.greeted() };
-        }
-        let stream =
-            self.connector.connect().map_err(|error| Error::new(ErrorKind::Connect(error.kind())))?;
-        self.stream = Some(stream);
-        self.unflushed = false;
-        let now = self.clock.now();
-        self.session.connected(now)?;
-        // What is there before anything was asked is noise, or says why there will be no conversation.
-        match self.catch_up(Wanted::Connected) {
-            Some(found) => found?,
-            None => self.greeted()?,
-        }
-        if C::FRESH { Ok(()) } else { self.verify() }
-    }
-
-    fn greeted(&mut self) -> Result<(), Error> {
-        self.wait(Wanted::Connected)
-    }
-
-    /// Makes sure that a reply answers what was asked: the first on a line may be old ones.
-    fn verify(&mut self) -> Result<(), Error> {
-        let now = self.clock.now();
-        let sign = self.session.new_sign(now);
-        let ping = command::ping().message(sign);
-        let mut verified = match self.converse(&ping) {
-            Ok(reply) => echoes(reply, sign),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = &mut verified {
-            error.maybe_executed = false;
-            self.disconnect();
-        }
-        verified
+        self.prepare().map_err(|error| self.state.error(error))
     }
 
     /// Whether there is a connection, as far as is known.
@@ -155,8 +119,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Ends the connection and gives the stream back to the connector. Nothing is sent to the server.
     pub fn disconnect(&mut self) {
-        self.session.engine.close();
-        while self.session.engine.find_event() {}
+        self.state.session.disconnect();
         self.let_go();
     }
 
@@ -174,7 +137,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// The state of the connection.
     pub fn connection(&self) -> &Connection<'b, P> {
-        &self.session.engine
+        self.state.engine()
     }
 
     /// Runs a command and reads its reply: as the type that Redis fixes for it, or as any type where it leaves that open.
@@ -192,8 +155,10 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// ```
     ///
     /// # Errors
-    /// [`Error`]. A command that has no reply, or changes what a connection is (MULTI, MONITOR, CLIENT REPLY), is of kind
-    /// [`ErrorKind::NoReply`].
+    /// [`Error`]. A command that changes what the connection is for all that follow (SELECT, WATCH, MULTI, MONITOR, SUBSCRIBE,
+    /// CLIENT REPLY), or is not answered, is refused before a byte is written, of kind [`ErrorKind::Misuse`] with
+    /// [`OwnConnection`](redwire::connection::Misuse::OwnConnection): there are the configuration and methods for what is
+    /// wanted of them.
     pub fn execute<'c, T, R>(&'c mut self, command: T) -> Result<R, Error>
     where
         T: Command,
@@ -201,7 +166,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         R: FromReply<'c>,
     {
         match self.reply_to(&command) {
-            Ok(frame) => frame.decode().map_err(Error::from),
+            Ok(frame) => frame.decode().map_err(|error| State::<P>::unreadable(error, &command)),
             Err(error) => Err(error),
         }
     }
@@ -209,15 +174,17 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Runs a command; the same code for all of them.
     #[inline(never)]
     fn reply_to(&mut self, command: &dyn Encode) -> Result<Frame<'_>, Error> {
-        self.prepare()?;
-        self.converse(command)
+        let mut call = Call::new(command);
+        let frame = self
+            .prepare()
+            .and_then(|()| self.wait(Until::EndOf(&mut call), None))
+            .and_then(|_| self.state.session.frame());
+        frame.map_err(|error| self.state.error(error))
     }
 
-    /// The same over the connection that is there.
-    fn converse(&mut self, command: &dyn Encode) -> Result<Frame<'_>, Error> {
-        let ticket = self.queue(command, SendOptions::default())?;
-        self.admitted(ticket)?;
-        self.session.frame()
+    /// Runs an exchange over a connection that is there or is made.
+    pub(crate) fn converse(&mut self, exchange: &mut dyn Exchange<P>) -> Result<(), Error> {
+        self.prepare().and_then(|()| self.run(exchange)).map_err(|error| self.state.error(error))
     }
 
     /// Calls a script by its digest, and loads it first if the server has not got it.
@@ -242,24 +209,45 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         B: Arguments,
         R: FromReply<'c>,
     {
-        let call = command::evalsha(script.digest(), keys, arguments);
-        self.answer(&call, SendOptions::default())?;
-        if self.session.is_no_script() {
-            self.load(script)?;
-            self.answer(&call, SendOptions::default())?;
-        }
-        self.session.reply()
+        let call: &dyn Encode = &command::evalsha(script.digest(), keys, arguments);
+        let mut call = ScriptCall::new(*script, call);
+        self.converse(&mut call)?;
+        call.read(&self.state.session).map_err(|error| self.state.error(error))
     }
 
-    /// Hands a script to the server, in pieces if need be and can be.
-    fn load(&mut self, script: &Script<'_>) -> Result<(), Error> {
-        if !PIECES {
-            return self.execute(["SCRIPT", "LOAD", script.source()]);
-        }
-        let source = script.source().as_bytes();
-        let mut upload = self.upload(["SCRIPT", "LOAD"], source.len())?;
-        upload.append(source)?;
-        upload.finish()
+    /// Calls a function of a library (Redis 7.0), and loads the library first if the server has not got the function. It
+    /// takes the place of a library of the same name.
+    ///
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
+    /// # use redwire_embedded_io::prelude::*;
+    /// # let connector = canned::connector(&[":10\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
+    /// let library = "#!lua name=sums\nredis.register_function('double', function(keys, args) return args[1] * 2 end)";
+    /// let ten: i64 = redis.function(library, "double", (), 5)?;
+    /// assert_eq!(ten, 10);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`]; one that the function raised is the server's.
+    pub fn function<'c, A, B, R>(
+        &'c mut self,
+        library: &str,
+        function: &str,
+        keys: A,
+        arguments: B,
+    ) -> Result<R, Error>
+    where
+        A: Arguments,
+        B: Arguments,
+        R: FromReply<'c>,
+    {
+        let call: &dyn Encode = &command::fcall(function, keys, arguments);
+        let mut call = ScriptCall::function(library, call);
+        self.converse(&mut call)?;
+        call.read(&self.state.session).map_err(|error| self.state.error(error))
     }
 
     /// Subscribes to a channel, or several, and waits for the confirmation. The messages are for
@@ -324,16 +312,18 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         self.confirmed(&command::sunsubscribe(channels))
     }
 
-    fn confirmed<T: Encode>(&mut self, command: &T) -> Result<(), Error> {
-        self.answer(command, SendOptions::default())?;
-        match self.session.reply() {
-            // The confirmation is no reply; an error is one.
-            Err(Error { kind: ErrorKind::NoReply, .. }) => Ok(()),
-            other => other,
+    fn confirmed(&mut self, command: &dyn Encode) -> Result<(), Error> {
+        self.converse(&mut Call::with_options(command, SendOptions::new()))?;
+        match self.state.engine().last_event() {
+            // An error comes in place of the confirmation, which is no reply.
+            Some(redwire::connection::Event::Reply { frame, .. }) => {
+                frame.decode().map_err(|error| State::<P>::unreadable(error, command))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// The next message, for which it waits so long at most: for that the client has to be one
+    /// The next message, for which it waits so long at most, to connect included: for that the client has to be one
     /// [`with_deadlines`](Self::with_deadlines), or else it waits until something comes. None if there is none by then, and
     /// at once when nothing is subscribed to.
     ///
@@ -351,26 +341,42 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// ```
     ///
     /// When the connection is lost that is an error, and what is published from then on is lost until the next call, which
-    /// connects and subscribes again.
+    /// connects and subscribes again, and then gives a message of the kind [`Gap`](client::MessageKind::Gap). While there is
+    /// no connection to be had it tries again, with pauses, and fails when the time has passed.
     ///
     /// # Errors
     /// [`Error`]; of kind [`ErrorKind::MessagesLost`] if messages did not fit into the memory for them.
     pub fn get_message(&mut self, timeout: Duration) -> Result<Option<Message<'_>>, Error> {
-        if let Some(waiting) = self.session.waiting_message() {
-            return waiting.map(|()| self.session.message());
+        let until = self.clock.now() + timeout;
+        match self.next_message(until) {
+            Ok(found) => Ok(if found { self.state.session.message() } else { None }),
+            Err(error) => Err(self.state.error(error)),
         }
-        if !self.session.is_subscribed() {
-            return Ok(None);
+    }
+
+    fn next_message(&mut self, until: Instant) -> Result<bool, client::Error> {
+        if let Poll::Ready(found) = self.state.session.poll_message() {
+            self.tidy();
+            return found.map(|()| true);
         }
-        if !self.is_connected() {
-            self.connect()?;
-            if let Some(waiting) = self.session.waiting_message() {
-                return waiting.map(|()| self.session.message());
+        if !self.state.session.is_subscribed() {
+            return Ok(false);
+        }
+        let mut pauses = Pauses::new(until);
+        while !self.state.engine().is_ready() {
+            match self.wait::<Call<'_>>(Until::Ready, Some(until)) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => {
+                    let now = self.clock.now();
+                    match pauses.after(&error, now) {
+                        Some(pause) if K::TICKS => self.clock.pause(pause),
+                        _ => return Err(error),
+                    }
+                }
             }
         }
-        let until = self.clock.now() + timeout;
-        let found = self.wait_until(Wanted::Message, Some(until))?;
-        Ok(if found { self.session.message() } else { None })
+        self.wait::<Call<'_>>(Until::Message, Some(until))
     }
 
     /// The next message if it is there already. It never waits for the server, and never connects: without a connection
@@ -383,175 +389,148 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     where
         C::Stream: ReadReady,
     {
-        if let Some(waiting) = self.session.waiting_message() {
-            return waiting.map(|()| self.session.message());
-        }
         let (mut last, mut reads) = (false, 0u16);
         loop {
-            if let Some(found) = self.take(Wanted::Message) {
-                return found.map(|()| self.session.message());
-            }
-            if last || !self.is_connected() {
-                return Ok(None);
+            match self.state.session.poll_message() {
+                Poll::Ready(Ok(())) => return Ok(self.state.session.message()),
+                Poll::Ready(Err(error)) => {
+                    self.tidy();
+                    return Err(self.state.error(error));
+                }
+                Poll::Pending if last || !self.is_connected() => return Ok(None),
+                Poll::Pending => {}
             }
             if reads < LATE_READS && self.ask(C::Stream::read_ready) {
                 reads += 1;
-                self.read();
+                self.receive();
             } else {
                 last = true;
                 let now = self.clock.now();
-                self.session.engine.handle_timeout(now);
-                self.flush();
-            }
-        }
-    }
-
-    /// Sends a command and waits for what answers it, which is the engine's last event then.
-    #[inline]
-    pub(crate) fn answer<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
-    where
-        T: Encode + ?Sized,
-    {
-        let ticket = self.send(command, options)?;
-        self.admitted(ticket)?;
-        Ok(ticket)
-    }
-
-    /// Waits for what answers a command that was sent.
-    #[inline(never)]
-    fn admitted(&mut self, ticket: Ticket) -> Result<(), Error> {
-        if let Err(error) = self.session.admit(ticket) {
-            self.disconnect();
-            return Err(error);
-        }
-        self.wait(Wanted::Answer(ticket))
-    }
-
-    /// Sends a command over a connection that is there, behind replies that nobody waits for.
-    pub(crate) fn send<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
-    where
-        T: Encode + ?Sized,
-    {
-        self.prepare()?;
-        self.queue(command, options)
-    }
-
-    #[inline]
-    fn queue<T>(&mut self, command: &T, options: SendOptions) -> Result<Ticket, Error>
-    where
-        T: Encode + ?Sized,
-    {
-        let mut since = None;
-        loop {
-            let now = self.clock.now();
-            match self.session.engine.send_with(now, command, options) {
-                Ok(ticket) => return Ok(ticket),
-                Err(error) => self.make_room(error, command.patience(), &mut since)?,
+                self.state.engine_mut().handle_timeout(now);
+                self.transmit();
             }
         }
     }
 
     /// Makes sure that there is a connection. One that has ended while nobody looked is found out before anything is sent.
     #[inline(never)]
-    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        if self.session.is_half_way() {
+    pub(crate) fn prepare(&mut self) -> Result<(), client::Error> {
+        // What it says of the connection before, nobody waits for.
+        let _ = self.look();
+        self.wait::<Call<'_>>(Until::Ready, None).map(drop)
+    }
+
+    /// The same for what has to go over the connection with this number.
+    pub(crate) fn prepare_on(&mut self, life: u32) -> Result<(), client::Error> {
+        self.look()?;
+        self.state.still(life)
+    }
+
+    /// Takes what has come in the meantime, if that can be done without waiting: no more than the receive buffer holds, so
+    /// that a flood of messages cannot keep a command from being sent.
+    fn look(&mut self) -> Result<(), client::Error> {
+        if self.state.is_half_way() {
             self.disconnect();
         }
-        let over = self.take(Wanted::Nothing).or_else(|| self.catch_up(Wanted::Nothing));
-        match over {
-            _ if !self.pinned => self.connect(),
-            Some(Err(error)) => Err(error),
-            _ if self.is_connected() => self.connect(),
-            _ => Err(Error::new(ErrorKind::Disconnected(None))),
-        }
-    }
-
-    /// Reads what has come in the meantime, if that can be done without waiting: no more than the receive buffer holds, so
-    /// that a flood of messages cannot keep a command from being sent.
-    fn catch_up(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
-        if !K::TICKS {
-            return None;
-        }
-        let mut room = self.session.engine.receive_buffer().len();
-        while room > 0 && self.readable() == Some(true) {
-            room = room.saturating_sub(self.read().max(1));
-            let found = self.take(wanted);
-            if found.is_some() {
-                return found;
+        let mut looked = self.state.session.catch_up();
+        if K::TICKS {
+            let mut room = self.state.engine_mut().receive_buffer().len();
+            while room > 0
+                && looked.is_ok()
+                && !self.state.session.inbox().stops_reading()
+                && self.readable() == Some(true)
+            {
+                room = room.saturating_sub(self.receive().max(1));
+                looked = self.state.session.catch_up();
             }
         }
-        None
+        self.tidy();
+        looked
     }
 
-    /// A command found no room: writes what waits to be written, or waits for the replies that are due, which nobody waits
-    /// for, if that helps; for as long as the command itself may take.
-    ///
-    /// # Errors
-    /// It does not help, or the connection is over.
+    /// Runs an exchange to its end.
+    pub(crate) fn run(&mut self, exchange: &mut dyn Exchange<P>) -> Result<(), client::Error> {
+        self.wait(Until::EndOf(exchange), None).map(drop)
+    }
+
+    /// Waits for the end of an exchange, or a message, until a moment; false if it has not come by then. Without a connection
+    /// it connects.
     #[inline(never)]
-    pub(crate) fn make_room(
+    fn wait<X: Exchange<P> + ?Sized>(
         &mut self,
-        error: SendError,
-        patience: Patience,
-        since: &mut Option<Instant>,
-    ) -> Result<(), Error> {
-        let SendError::Capacity(capacity) = error else { return Err(error.into()) };
-        let mut until = None;
-        if DEADLINES && K::TICKS {
-            let now = self.clock.now();
-            until = self.session.engine.deadline_of(*since.get_or_insert(now), patience);
-            if until.is_some_and(|until| until <= now) {
-                return Err(Error::new(ErrorKind::TimedOut));
-            }
-        }
-        match capacity {
-            Capacity::Transmit { .. } if self.session.engine.poll_transmit().is_some() => {
-                self.flush();
-            }
-            Capacity::InFlight if self.session.engine.expects_replies() => {
-                self.turn(until);
-            }
-            _ => return Err(error.into()),
-        }
-        self.take(Wanted::Nothing).unwrap_or(Ok(()))
-    }
-
-    /// Waits for an event.
-    #[inline(never)]
-    pub(crate) fn wait(&mut self, wanted: Wanted) -> Result<(), Error> {
-        self.wait_until(wanted, None).map(drop)
-    }
-
-    /// Waits for an event until a moment; false if it has not come by then.
-    fn wait_until(&mut self, wanted: Wanted, until: Option<Instant>) -> Result<bool, Error> {
+        mut what: Until<'_, X>,
+        until: Option<Instant>,
+    ) -> Result<bool, client::Error> {
         let (mut passed, mut late) = (false, 0u16);
         loop {
-            match self.take(wanted) {
-                Some(found) => return found.map(|()| true),
-                None if passed => return Ok(false),
-                None => self.turn(until),
+            let now = self.clock.now();
+            if let Poll::Ready(result) = what.poll(now, &mut self.state.session) {
+                if result.is_err() {
+                    // The connection may have ended with it.
+                    let _ = self.state.session.catch_up();
+                }
+                self.tidy();
+                return result.map(|()| true);
             }
-            if K::TICKS && until.is_some_and(|until| until <= self.clock.now()) {
-                // What is there by then counts; a server that never stops talking does not.
-                late += 1;
-                passed = late >= LATE_READS || self.readable() != Some(true);
+            if passed {
+                return Ok(false);
+            }
+            if self.state.engine().is_idle() {
+                if let Err(error) = self.open() {
+                    return Err(what.fail(&mut self.state.session, error));
+                }
+                continue;
+            }
+            let moment = earlier(until, what.deadline());
+            if K::TICKS && self.state.due(moment).is_some_and(|due| due <= now) {
+                // What is here is not late.
+                if late < LATE_READS && self.readable() == Some(true) {
+                    late += 1;
+                    self.receive();
+                    continue;
+                }
+                // Who cannot ask the stream has to read to know.
+                if late == 0 && self.ready.is_none() && self.transmit() != Written::Stopped {
+                    late += 1;
+                    self.receive();
+                    continue;
+                }
+                self.state.engine_mut().handle_timeout(now);
+                passed = until.is_some_and(|until| until <= now);
+                late = 0;
+                continue;
+            }
+            let read = match self.transmit() {
+                Written::Stopped => self.readable() == Some(true),
+                // There may be room for more.
+                Written::Something if !what.is_sent() => false,
+                _ => self.wait_for_input(moment),
+            };
+            if read {
+                self.receive();
             }
         }
     }
 
-    /// Works through what has come, up to the event that is wanted. A connection that is over gives its stream back.
-    pub(crate) fn take(&mut self, wanted: Wanted) -> Option<Result<(), Error>> {
-        let found = self.session.take(wanted);
-        if self.session.engine.is_idle() {
+    /// Gets a stream from the connector, and begins the handshake.
+    fn open(&mut self) -> Result<(), client::Error> {
+        let stream = self.connector.connect().map_err(|error| self.state.no_stream(error.kind()))?;
+        let nonce = self.connector.nonce();
+        self.stream = Some(stream);
+        self.unflushed = false;
+        let now = self.clock.now();
+        self.state.connected(now, nonce)?;
+        // What is there before anything was asked is noise, or says why there will be no conversation.
+        if self.readable() == Some(true) {
+            self.receive();
+        }
+        Ok(())
+    }
+
+    /// A connection that is over gives its stream back.
+    pub(crate) fn tidy(&mut self) {
+        if self.state.engine().is_idle() {
             self.let_go();
-        }
-        found
-    }
-
-    /// Writes what is to be written, then reads once.
-    fn turn(&mut self, until: Option<Instant>) {
-        if self.flush() && self.wait_for_input(until) {
-            self.read();
         }
     }
 
@@ -559,11 +538,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     fn wait_for_input(&mut self, until: Option<Instant>) -> bool {
         while self.readable() == Some(false) {
             let now = self.clock.now();
-            if self.session.engine.poll_timeout().is_some_and(|(due, _)| due <= now) {
-                self.session.engine.handle_timeout(now);
-                return false;
-            }
-            if until.is_some_and(|until| until <= now) {
+            if self.state.due(until).is_some_and(|due| due <= now) {
                 return false;
             }
         }
@@ -588,73 +563,64 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         }
     }
 
-    /// Writes all that is to be written. False if the stream gave up or broke.
-    pub(crate) fn flush(&mut self) -> bool {
-        let Some(stream) = &mut self.stream else {
-            self.session.broken(None);
-            return false;
-        };
-        while let Some(bytes) = self.session.engine.poll_transmit() {
+    /// Writes what is to be written, unless the stream stops it, or has something to be read when it has taken a part.
+    pub(crate) fn transmit(&mut self) -> Written {
+        let mut written = Written::Nothing;
+        while let (Some(stream), Some(bytes)) =
+            (&mut self.stream, self.state.session.engine_mut().poll_transmit())
+        {
             match stream.write(bytes) {
                 Ok(0) => return self.stopped(embedded_io::ErrorKind::WriteZero),
-                Ok(count) => {
-                    self.session.engine.transmitted(count);
-                    self.unflushed = true;
-                }
+                Ok(count) => self.state.engine_mut().transmitted(count),
                 Err(error) => return self.stopped(error.kind()),
+            }
+            self.unflushed = true;
+            written = Written::Something;
+            // The server may be waiting until its replies are read.
+            if K::TICKS && self.state.engine().wants_write() && self.readable() == Some(true) {
+                return Written::Stopped;
             }
         }
         if self.unflushed
-            && let Err(error) = stream.flush()
+            && let Some(stream) = &mut self.stream
         {
-            return self.stopped(error.kind());
+            if let Err(error) = stream.flush() {
+                return self.stopped(error.kind());
+            }
+            self.unflushed = false;
         }
-        self.unflushed = false;
-        true
+        written
     }
 
     /// Reads once, and waits for it. Says how many bytes came.
-    fn read(&mut self) -> usize {
+    fn receive(&mut self) -> usize {
         let Some(stream) = &mut self.stream else {
-            self.session.broken(None);
+            self.state.broken(None);
             return 0;
         };
-        match stream.read(self.session.engine.receive_buffer()) {
-            Ok(0) => {
-                self.broken(None);
-                0
-            }
+        match stream.read(self.state.session.engine_mut().receive_buffer()) {
+            Ok(0) => self.broken(None),
             Ok(count) => {
                 let now = self.clock.now();
-                self.session.engine.received(now, count);
-                if K::TICKS {
-                    self.session.engine.handle_timeout(now);
-                }
-                count
+                self.state.engine_mut().received(now, count);
+                return count;
             }
-            Err(error) => {
-                self.stopped(error.kind());
-                0
-            }
+            Err(error) => drop(self.stopped(error.kind())),
         }
+        0
     }
 
-    /// A stream has failed: it gave up, and it is time to look at the clock, or it is broken. False.
-    fn stopped(&mut self, kind: embedded_io::ErrorKind) -> bool {
-        if matches!(kind, embedded_io::ErrorKind::TimedOut | embedded_io::ErrorKind::Interrupted) {
-            let now = self.clock.now();
-            if K::TICKS {
-                self.session.engine.handle_timeout(now);
-            }
-        } else {
+    /// A stream has failed: it gave up, and it is time to look at the clock, or it is broken.
+    fn stopped(&mut self, kind: embedded_io::ErrorKind) -> Written {
+        if !matches!(kind, embedded_io::ErrorKind::TimedOut | embedded_io::ErrorKind::Interrupted) {
             self.broken(Some(kind));
         }
-        false
+        Written::Stopped
     }
 
     /// The stream has ended, with what it said. What it brought before is still worked through.
     fn broken(&mut self, kind: Option<embedded_io::ErrorKind>) {
-        self.session.broken(kind);
+        self.state.broken(kind);
         self.let_go();
     }
 
@@ -664,10 +630,15 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             self.connector.disconnect(stream);
         }
     }
+}
 
-    pub(crate) fn now(&mut self) -> Instant {
-        self.clock.now()
-    }
+/// What has become of what was to be written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    Nothing,
+    Something,
+    /// The stream has stopped it: it broke, gave up, or has something to be read first.
+    Stopped,
 }
 
 /// Shows the name alone: what is in the buffers is long, and may be secret.
@@ -691,14 +662,14 @@ pub(crate) use debug;
 
 impl<C: Connector, K, P: Parser> core::fmt::Debug for Client<'_, C, K, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Client").field("mode", &self.session.engine.mode()).finish_non_exhaustive()
+        f.debug_struct("Client").field("mode", &self.state.engine().mode()).finish_non_exhaustive()
     }
 }
 
 #[cfg(feature = "defmt")]
 impl<C: Connector, K, P: Parser> defmt::Format for Client<'_, C, K, P> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Client {{ mode: {}, .. }}", self.session.engine.mode());
+        defmt::write!(f, "Client {{ mode: {}, .. }}", self.state.engine().mode());
     }
 }
 

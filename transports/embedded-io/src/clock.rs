@@ -2,7 +2,7 @@
 
 use core::task::Waker;
 
-use redwire::time::Instant;
+use redwire::time::{Duration, Instant};
 
 /// A clock. Any closure that gives the time is one:
 ///
@@ -13,11 +13,13 @@ use redwire::time::Instant;
 /// let mut clock = move || Instant::from_micros(start.elapsed().as_micros() as u64);
 /// assert!(clock.now() <= clock.now());
 /// ```
+///
+/// That of tokio is `TokioClock`, with the feature `tokio`; that of embassy `EmbassyClock`, with the feature `embassy`.
 pub trait Clock {
     /// Whether it tells the time at all. What is needed for deadlines alone is not linked where it does not.
     const TICKS: bool = true;
 
-    /// The time since a start that the clock chooses. It never goes back.
+    /// The time since a start that the clock chooses. It never goes back, and goes on by itself.
     fn now(&mut self) -> Instant;
 
     /// Wakes a task of the async client at a moment, or soon after it. Each call replaces the one before.
@@ -26,6 +28,15 @@ pub trait Clock {
     /// wakes the task.
     fn wake_at(&mut self, moment: Instant, waker: &Waker) {
         let _ = (moment, waker);
+    }
+
+    /// Lets the blocking client wait: before it starts a transaction over, or connects once more. It looks at the time again
+    /// and again; where something better can be done meanwhile, say so.
+    fn pause(&mut self, duration: Duration) {
+        let until = self.now() + duration;
+        while Self::TICKS && self.now() < until {
+            core::hint::spin_loop();
+        }
     }
 }
 

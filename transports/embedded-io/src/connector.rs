@@ -18,15 +18,21 @@ pub trait Connector {
     /// Why there is none.
     type Error: Error;
 
-    /// Whether each stream is a connection of its own, on which nothing is left of an earlier one: true for sockets. If
-    /// not, the client makes sure behind the handshake that replies answer what was asked, with a PING that nobody can
-    /// have answered before (its text takes up to 20 bytes), and ends the connection if they do not.
-    const FRESH: bool = true;
+    /// Asked before each handshake: None where each stream is a connection of its own, on which nothing is left of an earlier
+    /// one, as with sockets. Otherwise a number, and the client makes sure in the handshake that replies answer what was
+    /// asked, by a PING with the number as its text; the connection ends if something else comes back.
+    ///
+    /// It has to be one that was never given on this line before, not even before a reset of the device: take it from a
+    /// source of entropy, or from a counter that is kept through resets. Else what an earlier life was still to be answered
+    /// passes for the echo, and every reply is one late from then on.
+    fn nonce(&mut self) -> Option<u64> {
+        None
+    }
 
     /// Opens a stream.
     ///
     /// # Errors
-    /// The caller of the client gets the kind of it as [`ErrorKind::Connect`](crate::ErrorKind::Connect).
+    /// The caller of the client gets [`ErrorKind::Connect`](crate::ErrorKind::Connect), and the kind of this as the origin.
     fn connect(&mut self) -> Result<Self::Stream, Self::Error>;
 
     /// Takes a stream back that has ended, or that the client gives up. Close it, so that the server notices.
@@ -71,13 +77,21 @@ pub trait AsyncConnector {
     /// If not, an async call that is dropped while a byte is on its way ends the connection, and the next call says so.
     const CANCEL_SAFE: bool;
 
-    /// Whether each stream is a connection of its own, as [`Connector::FRESH`] says.
-    const FRESH: bool = true;
+    /// Whether [`connect`](Self::connect) may be dropped between two polls and called again, and goes on where it was: true
+    /// where it never waits, as for a [`Line`], and for a [`Resuming`] one. A command that is called as a method connects by
+    /// itself then; otherwise it fails with [`ErrorKind::Disconnected`](crate::ErrorKind::Disconnected) where there is no
+    /// connection, and [`execute`](crate::AsyncClient::execute) and all other calls connect.
+    const RESUMES: bool = false;
+
+    /// A number that was never given before where streams are not connections of their own, as [`Connector::nonce`] says.
+    fn nonce(&mut self) -> Option<u64> {
+        None
+    }
 
     /// Opens a stream.
     ///
     /// # Errors
-    /// The caller of the client gets the kind of it as [`ErrorKind::Connect`](crate::ErrorKind::Connect).
+    /// The caller of the client gets [`ErrorKind::Connect`](crate::ErrorKind::Connect), and the kind of this as the origin.
     async fn connect(&mut self) -> Result<Self::Stream, Self::Error>;
 
     /// Takes a stream back that has ended, or that the client gives up. Close it, so that the server notices.
@@ -120,8 +134,7 @@ where
 /// # use redwire_embedded_io::prelude::*;
 /// # async fn run<S: embedded_io_async::Read + embedded_io_async::Write>(uart: S) -> Result<(), Error> {
 /// # let mut memory = StaticBuffers::<512, 256, 8>::new();
-/// let mut redis = AsyncClient::new(Line::new(uart), Config::default(), memory.memory(), NoClock);
-/// redis.connect().await?;
+/// let mut redis = AsyncClient::new(Line::new(uart, 7), Config::default(), memory.memory(), NoClock);
 /// let boots: i64 = redis.incr("boots").await?;
 /// # Ok(())
 /// # }
@@ -148,7 +161,11 @@ impl<C: AsyncConnector> AsyncConnector for CancelSafe<C> {
     type Error = C::Error;
 
     const CANCEL_SAFE: bool = true;
-    const FRESH: bool = C::FRESH;
+    const RESUMES: bool = C::RESUMES;
+
+    fn nonce(&mut self) -> Option<u64> {
+        self.0.nonce()
+    }
 
     async fn connect(&mut self) -> Result<C::Stream, C::Error> {
         self.0.connect().await
@@ -159,26 +176,93 @@ impl<C: AsyncConnector> AsyncConnector for CancelSafe<C> {
     }
 }
 
+/// A connector whose attempt to connect goes on where it was when a call is dropped meanwhile, so that commands as methods
+/// connect by themselves ([`AsyncConnector::RESUMES`]). The attempt is kept on the heap.
+///
+/// ```
+/// use embedded_io_adapters::tokio_1::FromTokio;
+/// use redwire_embedded_io::{CancelSafe, Resuming};
+/// use tokio::net::TcpStream;
+///
+/// let open = || async { TcpStream::connect("127.0.0.1:6379").await.map(FromTokio::new) };
+/// let connector = CancelSafe(Resuming::new(open));
+/// # let _ = connector;
+/// ```
+#[cfg(feature = "alloc")]
+pub struct Resuming<F, T> {
+    open: F,
+    attempt: Option<core::pin::Pin<alloc::boxed::Box<T>>>,
+}
+
+#[cfg(feature = "alloc")]
+impl<F: FnMut() -> T, T: Future> Resuming<F, T> {
+    /// A connector that opens its streams by this closure.
+    pub const fn new(open: F) -> Self {
+        Resuming { open, attempt: None }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<F, T> core::fmt::Debug for Resuming<F, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Resuming").field("connecting", &self.attempt.is_some()).finish()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<F, T, S, E> AsyncConnector for Resuming<F, T>
+where
+    F: FnMut() -> T,
+    T: Future<Output = Result<S, E>>,
+    S: embedded_io_async::Read + embedded_io_async::Write,
+    E: Error,
+{
+    type Stream = S;
+    type Error = E;
+
+    const CANCEL_SAFE: bool = false;
+    const RESUMES: bool = true;
+
+    async fn connect(&mut self) -> Result<S, E> {
+        let attempt = self.attempt.get_or_insert_with(|| alloc::boxed::Box::pin((self.open)()));
+        let opened = attempt.as_mut().await;
+        self.attempt = None;
+        opened
+    }
+}
+
 /// The connector of a stream that is always there, such as a serial line.
 ///
-/// Behind a lost connection, or a reset of the device, the line is used again as it is, with whatever the server had still
+/// After a lost connection, or a reset of the device, the line is used again as it is, with whatever the server had still
 /// to say in that earlier life. The client notices: [`connect`](crate::Client::connect) fails, of kind
 /// [`Protocol`](crate::ErrorKind::Protocol) or [`OutOfStep`](crate::ErrorKind::OutOfStep), until that has been read. It
 /// cannot notice what the server is still waiting for. Where that may be the rest of a command, let the other end of the
 /// line open a new connection.
 pub struct Line<S> {
     stream: Option<S>,
+    nonce: u64,
 }
 
 impl<S> Line<S> {
     /// A connector that gives this stream, and gets it back.
-    pub const fn new(stream: S) -> Self {
-        Line { stream: Some(stream) }
+    ///
+    /// `seed` is what the [nonces](Connector::nonce) are made of, and has to be another in each life of the device: a random
+    /// number, or how often it has started. Where the device has neither, and gives the same each time, a reset between the
+    /// PING of the handshake and its echo goes unnoticed.
+    pub const fn new(stream: S, seed: u64) -> Self {
+        Line { stream: Some(stream), nonce: seed }
     }
 
     /// The stream, while no client has it.
     pub const fn stream(&mut self) -> Option<&mut S> {
         self.stream.as_mut()
+    }
+
+    /// The next number of a sequence in which those of other seeds do not come for a long time.
+    const fn next_nonce(&mut self) -> u64 {
+        self.nonce =
+            self.nonce.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.nonce
     }
 }
 
@@ -218,7 +302,9 @@ impl<S: Read + Write> Connector for Line<S> {
     type Stream = S;
     type Error = InUse;
 
-    const FRESH: bool = false;
+    fn nonce(&mut self) -> Option<u64> {
+        Some(self.next_nonce())
+    }
 
     fn connect(&mut self) -> Result<S, InUse> {
         self.stream.take().ok_or(InUse)
@@ -234,7 +320,11 @@ impl<S: embedded_io_async::Read + embedded_io_async::Write> AsyncConnector for L
     type Error = InUse;
 
     const CANCEL_SAFE: bool = false;
-    const FRESH: bool = false;
+    const RESUMES: bool = true;
+
+    fn nonce(&mut self) -> Option<u64> {
+        Some(self.next_nonce())
+    }
 
     async fn connect(&mut self) -> Result<S, InUse> {
         self.stream.take().ok_or(InUse)

@@ -70,22 +70,22 @@
 #![warn(unreachable_pub)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
 mod address;
 mod async_call;
 mod async_client;
 mod async_io;
 mod async_pipeline;
 mod async_transfer;
-mod batch;
 mod buffers;
 mod client;
 mod clock;
 mod connector;
 mod error;
-mod messages;
 mod pipeline;
-mod replies;
-mod session;
+mod state;
 mod transfer;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
@@ -96,12 +96,16 @@ pub use async_transfer::{AsyncDownload, AsyncUpload};
 pub use buffers::{Memory, StaticBuffers};
 pub use client::Client;
 pub use clock::{Clock, NoClock};
+#[cfg(feature = "alloc")]
+pub use connector::Resuming;
 pub use connector::{AsyncConnector, CancelSafe, Connector, InUse, Line};
-pub use error::{Error, ErrorKind, ServerError, TEXT_CAPACITY};
+pub use error::{Error, StreamError, WriteError};
 pub use pipeline::{Pipeline, Queue, Transaction};
 pub use redwire;
+pub use redwire::client::{
+    ErrorKind, FromReplies, Message, MessageKind, Overflow, ServerError, TEXT_CAPACITY,
+};
 pub use redwire::time::{Duration, Instant};
-pub use replies::FromReplies;
 pub use transfer::{Download, Upload};
 
 /// What a program needs: `use redwire_embedded_io::prelude::*;`.
@@ -112,8 +116,9 @@ pub mod prelude {
         Address, AsyncClient, AsyncConnector, CancelSafe, Client, Clock, Connector, Duration, Error,
         ErrorKind, Instant, Line, Memory, NoClock, StaticBuffers,
     };
+    pub use redwire::client::{Message, MessageKind};
     pub use redwire::command::*;
-    pub use redwire::connection::{Config, Message};
+    pub use redwire::connection::Config;
     pub use redwire::reply::FromReply;
     pub use redwire::script::Script;
 }

@@ -1,13 +1,15 @@
 //! Commands that are sent together, and whose replies are read together.
 
-use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Open};
-use redwire::connection::Misuse;
+use redwire::client::{self, Attempts, Call, ErrorKind, FromReplies, Queued, Watch};
+use redwire::command::{self, Arguments, Command, Executor, ExecutorAs, Fixed, Gives, Lent, Open};
+use redwire::connection::{Misuse, SendOptions};
 use redwire::reply::FromReply;
 use redwire::resp::{Encode, Parser};
+use redwire::script::Script;
+use redwire::time::Instant;
 
-use crate::batch::{Batch, Lent, State};
-use crate::replies::FromReplies;
-use crate::{Client, Clock, Connector, Error, ErrorKind};
+use crate::state::{To, chance};
+use crate::{Client, Clock, Connector, Error};
 
 impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// A pipeline: commands that are sent together, and whose replies are read together. All of them have to fit into the
@@ -25,7 +27,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn pipeline(&mut self) -> Pipeline<'_, 'b, C, K, P> {
-        Pipeline { client: self, batch: Batch::default(), atomic: false }
+        Pipeline { client: self, queued: Queued::default(), to: To::Pipeline }
     }
 
     /// A pipeline that is a transaction: its commands are executed all at once, with none of others in between, or, when
@@ -42,7 +44,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn atomic(&mut self) -> Pipeline<'_, 'b, C, K, P> {
-        Pipeline { client: self, batch: Batch::default(), atomic: true }
+        Pipeline { client: self, queued: Queued::default(), to: To::Atomic }
     }
 
     /// Reads, then writes, as if nobody else did in between: runs `body` while `keys` are watched, and again when one of
@@ -60,71 +62,102 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// let next = redis.transaction(["seq"], |tx| {
     ///     let next = tx.get::<Option<u64>>("seq")?.unwrap_or(0) + 1;
     ///     tx.multi().set("seq", next);
-    ///     Ok(next)
+    ///     Ok::<_, Error>(next)
     /// })?;
     /// assert_eq!(next, 5);
     /// # Ok::<(), Error>(())
     /// ```
     ///
+    /// It starts over a hundred times at most, with pauses that grow; then the conflict is the error.
+    ///
     /// # Errors
-    /// That of `body`, after which nothing that was queued is executed and no key is watched. When the connection is lost,
-    /// `body` is not run again of itself, and nothing is sent over another connection: [`Error::maybe_executed`] says
-    /// whether EXEC may have arrived, or, where it was a command that ran at once, whether that did.
-    pub fn transaction<A: Arguments, T>(
+    /// That of `body`, which may be of a type of its own, after which nothing that was queued is executed and no key is
+    /// watched. When the connection is lost, `body` is not run again of itself, and nothing is sent over another connection:
+    /// [`Error::maybe_executed`] says whether EXEC may have arrived, or, where it was a command that ran at once, whether
+    /// that did.
+    pub fn transaction<A: Arguments, T, E: From<Error>>(
         &mut self,
         keys: A,
-        mut body: impl FnMut(&mut Transaction<'_, 'b, C, K, P>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        mut body: impl FnMut(&mut Transaction<'_, 'b, C, K, P>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut attempts = Attempts::default();
         loop {
-            let watch = command::watch(Lent(&keys));
-            let begun = if keys.count() > 0 { self.execute(watch) } else { self.prepare() };
-            // Whether or not the keys are watched, nothing of the transaction is executed.
-            begun.map_err(|error: Error| error.executed(false))?;
-            // What is sent from now on must not go over another connection.
-            self.pinned = true;
-            let mut transaction = Transaction { client: self, batch: Batch::default(), state: State::Open };
-            let result = body(&mut transaction);
-            match transaction.finish(result) {
-                Err(Error { kind: ErrorKind::Conflict, maybe_executed: false, .. }) => {}
-                result => return result,
+            if let Err(error) = self.watch(&keys) {
+                return Err(self.state.error(error).into());
             }
+            let life = self.state.life;
+            let (queued, watch) = (Queued::default(), Watch::new());
+            let mut transaction = Transaction { client: self, queued, watch, life };
+            let result = body(&mut transaction);
+            let (result, conflict) = transaction.finish(result);
+            if !conflict {
+                return result;
+            }
+            let now = self.clock.now();
+            let Some(pause) = attempts.again(chance(now)) else { return result };
+            self.clock.pause(pause);
         }
     }
 
-    /// Queues a command, behind MULTI if it is the first of a transaction.
-    fn add<T: Encode>(&mut self, batch: &mut Batch, atomic: bool, command: &T) {
-        self.begin_batch(batch, atomic);
-        let now = self.now();
-        batch.add(&mut self.session, now, command);
+    /// Begins an attempt of a transaction.
+    fn watch<A: Arguments>(&mut self, keys: &A) -> Result<(), client::Error> {
+        let begun = self.prepare().and_then(|()| {
+            if keys.count() == 0 {
+                return Ok(());
+            }
+            let watch: &dyn Encode = &command::watch(Lent(keys));
+            let mut call = Call::with_options(watch, SendOptions::new());
+            self.run(&mut call)?;
+            call.read(&self.state.session)
+        });
+        // Whether or not the keys are watched, nothing of the transaction is executed.
+        begun.map_err(|error| error.executed(false))
+    }
+
+    /// Queues a command, after MULTI if it is the first of a transaction.
+    fn add(&mut self, queued: &mut Queued, to: To, command: &dyn Encode) {
+        let now = self.begin_batch(queued, to);
+        queued.add(now, self.state.engine_mut(), command);
+    }
+
+    /// Queues a call of a script.
+    fn add_script<A: Arguments, B: Arguments>(
+        &mut self,
+        queued: &mut Queued,
+        to: To,
+        script: &Script<'_>,
+        keys: A,
+        arguments: B,
+    ) {
+        let now = self.begin_batch(queued, to);
+        queued.script(now, self.state.engine_mut(), script, keys, arguments);
     }
 
     /// Makes sure that there is a connection before the first command is queued, and that only this batch is.
-    fn begin_batch(&mut self, batch: &mut Batch, atomic: bool) {
-        if batch.is_untouched() {
-            match self.prepare() {
-                Ok(()) => drop(self.flush()),
-                Err(error) => batch.fail(error),
+    fn begin_batch(&mut self, queued: &mut Queued, to: To) -> Instant {
+        if queued.is_untouched() {
+            let prepared = match to {
+                To::Transaction(life) => self.prepare_on(life),
+                _ => self.prepare(),
+            };
+            match prepared {
+                Ok(()) => drop(self.transmit()),
+                Err(error) => queued.fail(error),
             }
         }
-        if atomic {
-            let now = self.now();
-            batch.begin(&mut self.session, now);
+        let now = self.clock.now();
+        if to != To::Pipeline {
+            queued.begin(now, self.state.engine_mut());
         }
+        now
     }
 
-    /// Writes a batch and reads its replies.
-    fn run<T: FromReplies>(&mut self, batch: &mut Batch) -> Result<T, Error> {
-        let now = self.now();
-        let mut collector = batch.close::<P, T>(&mut self.session, now)?;
-        while !collector.is_complete() {
-            match self.wait(collector.wanted()) {
-                Ok(_) => collector.take(&self.session),
-                // It was skipped; the others follow.
-                Err(error) if matches!(error.kind, ErrorKind::TooLarge(_)) => collector.skip(error),
-                Err(error) => return Err(collector.give_up(&mut self.session, error)),
-            }
-        }
-        collector.finish(&mut self.session)
+    /// Writes what is queued, and reads the replies.
+    fn execute_queued<T: FromReplies>(&mut self, queued: &mut Queued) -> Result<T, client::Error> {
+        let now = self.clock.now();
+        let mut batch = queued.batch::<P, T>(now, self.state.engine_mut())?;
+        self.run(&mut batch)?;
+        batch.finish()
     }
 }
 
@@ -136,25 +169,50 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 #[must_use = "a pipeline sends nothing until it is executed"]
 pub struct Pipeline<'c, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'c mut Client<'b, C, K, P>,
-    batch: Batch,
-    atomic: bool,
+    queued: Queued,
+    to: To,
 }
 
 impl<C: Connector, K: Clock, P: Parser> Pipeline<'_, '_, C, K, P> {
-    /// Adds a command with options, or one that no method knows.
+    /// Adds a command with options, or one that no method knows. One that changes the connection is refused, as
+    /// [`Client::execute`] does, and keeps all from being sent.
     pub fn add<T: Encode>(&mut self, command: T) -> &mut Self {
-        self.client.add(&mut self.batch, self.atomic, &command);
+        self.client.add(&mut self.queued, self.to, &command);
+        self
+    }
+
+    /// Adds a call of a script, which the server need not have: the first call of each brings it along.
+    ///
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
+    /// # use redwire_embedded_io::prelude::*;
+    /// # let connector = canned::connector(&[":10\r\n:12\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
+    /// let multiply = Script::new("return ARGV[1] * ARGV[2]");
+    /// let both: [i64; 2] =
+    ///     redis.pipeline().script(&multiply, (), [2, 5]).script(&multiply, (), [3, 4]).execute()?;
+    /// assert_eq!(both, [10, 12]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn script<A: Arguments, B: Arguments>(
+        &mut self,
+        script: &Script<'_>,
+        keys: A,
+        arguments: B,
+    ) -> &mut Self {
+        self.client.add_script(&mut self.queued, self.to, script, keys, arguments);
         self
     }
 
     /// How many commands are queued.
     pub fn len(&self) -> usize {
-        self.batch.len()
+        self.queued.len()
     }
 
     /// Whether no command is queued.
     pub fn is_empty(&self) -> bool {
-        self.batch.len() == 0
+        self.queued.len() == 0
     }
 
     /// Sends the commands, reads all replies, and gives them as a `T`: a tuple with a type for each reply, an array or
@@ -168,13 +226,13 @@ impl<C: Connector, K: Clock, P: Parser> Pipeline<'_, '_, C, K, P> {
     /// queued, nothing is executed: that is of kind [`ErrorKind::Aborted`]. When the number of commands is not that of the
     /// types, or one did not fit, nothing is sent.
     pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
-        self.client.run(&mut self.batch)
+        self.client.execute_queued(&mut self.queued).map_err(|error| self.client.state.error(error))
     }
 }
 
 impl<C: Connector, K: Clock, P: Parser> Drop for Pipeline<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        self.batch.give_up(&mut self.client.session);
+        self.queued.give_up(self.client.state.engine_mut());
     }
 }
 
@@ -183,91 +241,136 @@ impl<C: Connector, K: Clock, P: Parser> Drop for Pipeline<'_, '_, C, K, P> {
 /// Commands on it run at once, to read what the transaction depends on. Commands on its [`multi`](Self::multi) are queued.
 pub struct Transaction<'c, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'c mut Client<'b, C, K, P>,
-    batch: Batch,
-    state: State,
+    queued: Queued,
+    watch: Watch,
+    /// The number of the connection on which the keys are watched.
+    life: u32,
 }
 
 impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
     /// Runs a command at once, and reads its reply.
     ///
     /// # Errors
-    /// As [`Client::execute`]; behind [`multi`](Self::multi) of kind [`ErrorKind::Misuse`].
+    /// As [`Client::execute`]; after [`multi`](Self::multi) of kind [`ErrorKind::Misuse`].
     pub fn execute<'c, T, R>(&'c mut self, command: T) -> Result<R, Error>
     where
         T: Command,
         T::Reply: Gives<R>,
         R: FromReply<'c>,
     {
-        if !self.batch.is_empty() {
-            return Err(Error::new(ErrorKind::Misuse(Misuse::InTransaction)));
+        let command: &dyn Encode = &command;
+        let mut call = Call::new(command);
+        if let Err(error) = self.run(&mut call) {
+            return Err(self.client.state.error(self.watch.explain(error)));
         }
-        self.client.execute(command)
+        let read = call.read(&self.client.state.session);
+        read.map_err(|error| self.client.state.error(self.watch.explain(error)))
+    }
+
+    fn run(&mut self, call: &mut Call<'_>) -> Result<(), client::Error> {
+        if !self.queued.is_empty() {
+            return Err(client::Error::new(ErrorKind::Misuse(Misuse::InTransaction)));
+        }
+        self.client.prepare_on(self.life)?;
+        self.client.run(call)
     }
 
     /// Where commands are queued to be executed all at once, if no watched key has changed by then.
     pub fn multi(&mut self) -> Queue<'_, 'b, C, K, P> {
-        if self.state == State::Open {
-            self.client.begin_batch(&mut self.batch, true);
+        let to = To::Transaction(self.life);
+        if self.watch.is_open() {
+            self.client.begin_batch(&mut self.queued, to);
         }
-        Queue { client: self.client, batch: &mut self.batch, state: &mut self.state }
+        Queue { client: self.client, queued: &mut self.queued, watch: &mut self.watch, to }
     }
 
-    /// Ends it: executes what is queued, or forgets the watched keys.
-    fn finish<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
+    /// Ends it: executes what is queued, or forgets the watched keys. Says, too, whether one of them has changed.
+    fn finish<T, E: From<Error>>(mut self, result: Result<T, E>) -> (Result<T, E>, bool) {
         let result = match result {
-            Ok(value) if !self.batch.is_untouched() => self.client.run::<()>(&mut self.batch).map(|()| value),
-            result => {
-                self.batch.give_up(&mut self.client.session);
-                result
+            Ok(value) if !self.queued.is_untouched() || self.watch.is_conflict() => {
+                let executed = self.execute_queued();
+                executed.map(|()| value).map_err(|error| self.client.state.error(error).into())
             }
+            result => result,
         };
-        if self.client.session.engine.is_watching() && self.client.execute(command::unwatch()).is_err() {
+        self.queued.give_up(self.client.state.engine_mut());
+        let unwatch: &dyn Encode = &command::unwatch();
+        if self.client.state.engine().is_watching()
+            && self.client.run(&mut Call::with_options(unwatch, SendOptions::new())).is_err()
+        {
             // The keys must not be watched any more when the connection is used for something else.
             self.client.disconnect();
         }
-        result.map_err(|error| self.state.behind(error))
+        (result, self.watch.is_conflict())
     }
-}
 
-impl<C: Connector, K: Clock, P: Parser> Drop for Transaction<'_, '_, C, K, P> {
-    /// Also when the closure panics.
-    fn drop(&mut self) {
-        self.client.pinned = false;
+    fn execute_queued(&mut self) -> Result<(), client::Error> {
+        if self.watch.is_conflict() {
+            // The closure has kept it to itself.
+            return Err(client::Error::new(ErrorKind::Conflict));
+        }
+        let executed = self.watch.begin().and_then(|()| self.client.execute_queued(&mut self.queued));
+        self.watch.executed(&executed);
+        executed.map_err(|error| self.watch.explain(error))
     }
 }
 
 /// The commands of a transaction, to be executed all at once if no watched key has changed.
 pub struct Queue<'t, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'t mut Client<'b, C, K, P>,
-    batch: &'t mut Batch,
-    state: &'t mut State,
+    queued: &'t mut Queued,
+    watch: &'t mut Watch,
+    to: To,
 }
 
 impl<C: Connector, K: Clock, P: Parser> Queue<'_, '_, C, K, P> {
     /// Adds a command with options, or one that no method knows.
     pub fn add<T: Encode>(&mut self, command: T) -> &mut Self {
-        if *self.state == State::Open {
-            self.client.add(self.batch, true, &command);
-        } else {
-            self.batch.fail(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
+        if self.is_open() {
+            self.client.add(self.queued, self.to, &command);
         }
         self
     }
 
+    /// Adds a call of a script, as [`Pipeline::script`] does.
+    pub fn script<A: Arguments, B: Arguments>(
+        &mut self,
+        script: &Script<'_>,
+        keys: A,
+        arguments: B,
+    ) -> &mut Self {
+        if self.is_open() {
+            self.client.add_script(self.queued, self.to, script, keys, arguments);
+        }
+        self
+    }
+
+    /// Whether something can be queued. If not, that is the error when the closure ends.
+    fn is_open(&mut self) -> bool {
+        let open = self.watch.is_open();
+        if !open {
+            self.queued.fail(client::Error::new(ErrorKind::AlreadyExecuted));
+        }
+        open
+    }
+
     /// Executes the commands, and gives their replies as [`Pipeline::execute`] does.
     ///
-    /// Hand the error on when it fails: one of kind [`ErrorKind::Conflict`] makes [`Client::transaction`] start over.
+    /// When a watched key has changed it fails with [`ErrorKind::Conflict`], and [`Client::transaction`] starts over when the
+    /// closure ends, whatever it gives then.
     ///
     /// # Errors
-    /// As [`Pipeline::execute`]; the second time of kind [`ErrorKind::Misuse`], since a transaction ends with EXEC.
+    /// As [`Pipeline::execute`]; the second time of kind [`ErrorKind::AlreadyExecuted`], since a transaction ends with EXEC.
     pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
-        if *self.state != State::Open {
-            return Err(Error::new(ErrorKind::Misuse(Misuse::NoTransaction)));
-        }
-        *self.state = State::Ended;
-        let result = self.client.run(self.batch);
-        self.state.answered(&result);
-        result
+        let executed = match self.watch.begin() {
+            Ok(()) => {
+                let executed = self.client.execute_queued(self.queued);
+                self.watch.executed(&executed);
+                executed
+            }
+            Err(error) => Err(error),
+        };
+        executed.map_err(|error| self.client.state.error(error))
     }
 }
 

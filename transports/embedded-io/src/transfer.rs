@@ -1,13 +1,13 @@
 //! Values larger than the memory: read in pieces, and written from pieces.
 
 use embedded_io::ErrorType;
+use redwire::client::{self, ErrorKind};
 use redwire::command::Command;
-use redwire::connection::{Event, SendOptions, Ticket};
-use redwire::reply::{FromReply, Mismatch, MismatchReason};
-use redwire::resp::Parser;
+use redwire::connection::Ticket;
+use redwire::reply::FromReply;
+use redwire::resp::{Encode, Parser};
 
-use crate::session::Wanted;
-use crate::{Client, Clock, Connector, Error, ErrorKind};
+use crate::{Client, Clock, Connector, Error, WriteError};
 
 impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Runs a command whose reply is a string of any length, and gives it in pieces, each at most as large as the receive
@@ -35,20 +35,12 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// # Errors
     /// [`Error`]; of kind [`ErrorKind::Mismatch`] if the reply is no string.
     pub fn download<T: Command>(&mut self, command: T) -> Result<Option<Download<'_, 'b, C, K, P>>, Error> {
-        let ticket = self.answer(&command, SendOptions::default().streamed())?;
-        match self.session.engine.last_event() {
-            Some(Event::Chunk { .. } | Event::ChunksEnd { .. }) => {}
-            Some(Event::Reply { frame, .. }) if frame.is_null() => return Ok(None),
-            Some(Event::Reply { frame, .. }) => {
-                frame.decode::<()>()?;
-                if frame.text().is_none() {
-                    let mismatch = Mismatch::new("a string in pieces", frame.kind(), MismatchReason::Kind);
-                    return Err(Error::new(ErrorKind::Mismatch(mismatch)));
-                }
-            }
-            _ => return Err(Error::new(ErrorKind::NoReply).executed(true)),
+        let mut call = client::Download::call::<dyn Encode>(&command);
+        self.converse(&mut call)?;
+        match client::Download::begin(&call, &self.state.session) {
+            Ok(pieces) => Ok(pieces.map(|pieces| Download { client: self, pieces, failed: None })),
+            Err(error) => Err(self.state.error(error)),
         }
-        Ok(Some(Download { client: self, ticket, first: true, done: false }))
     }
 
     /// Begins a command whose last argument has `length` bytes, which are handed over in pieces.
@@ -75,14 +67,11 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         command: T,
         length: usize,
     ) -> Result<Upload<'_, 'b, C, K, P>, Error> {
-        self.prepare()?;
-        let mut since = None;
-        loop {
-            let now = self.now();
-            match self.session.engine.begin(now, &command, length, SendOptions::default()) {
-                Ok(ticket) => return Ok(Upload { client: self, ticket, failed: false }),
-                Err(error) => self.make_room(error, command.patience(), &mut since)?,
-            }
+        let mut begun = client::Upload::<dyn Encode>::begin(&command, length);
+        self.converse(&mut begun)?;
+        match begun.ticket() {
+            Some(ticket) => Ok(Upload { client: self, ticket, failed: false }),
+            None => Err(self.state.error(client::Error::new(ErrorKind::OutOfStep))),
         }
     }
 }
@@ -92,44 +81,32 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 /// To drop it is to discard what is left of the reply; the connection stays in step.
 pub struct Download<'c, 'b, C: Connector, K: Clock, P: Parser> {
     client: &'c mut Client<'b, C, K, P>,
-    ticket: Ticket,
-    first: bool,
-    done: bool,
+    pieces: client::Download,
+    failed: Option<Error>,
 }
 
 impl<C: Connector, K: Clock, P: Parser> Download<'_, '_, C, K, P> {
-    /// The next piece; `None` behind the last.
+    /// The next piece; `None` after the last.
     ///
     /// # Errors
-    /// [`Error`]: the connection was lost, or the rest did not come in time.
+    /// [`Error`]: the connection was lost, or the rest did not come in time. From then on it is all that there is.
     #[allow(clippy::should_implement_trait, reason = "the pieces are lent")]
     pub fn next(&mut self) -> Result<Option<&[u8]>, Error> {
-        if self.done {
-            return Ok(None);
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
         }
-        if !core::mem::take(&mut self.first) {
-            let waited = self.client.wait(Wanted::Answer(self.ticket));
-            self.done = waited.is_err();
-            waited?;
+        if let Err(error) = self.client.run(&mut self.pieces) {
+            let error = self.client.state.error(error);
+            self.failed = Some(error.clone());
+            return Err(error);
         }
-        match self.client.session.engine.last_event() {
-            Some(Event::Chunk { bytes, .. }) => Ok(Some(bytes)),
-            // A string that has no length before it.
-            Some(Event::Reply { frame, .. }) => {
-                self.done = true;
-                Ok(frame.text().filter(|text| !text.is_empty()))
-            }
-            _ => {
-                self.done = true;
-                Ok(None)
-            }
-        }
+        Ok(self.pieces.piece(&self.client.state.session))
     }
 }
 
 impl<C: Connector, K: Clock, P: Parser> Drop for Download<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        self.client.session.engine.discard(self.ticket);
+        client::Exchange::give_up(&mut self.pieces, self.client.state.engine_mut());
     }
 }
 
@@ -145,7 +122,7 @@ pub struct Upload<'c, 'b, C: Connector, K: Clock, P: Parser> {
 impl<C: Connector, K: Clock, P: Parser> Upload<'_, '_, C, K, P> {
     /// How many bytes are still to come.
     pub fn remaining(&self) -> usize {
-        self.client.session.engine.unfinished().unwrap_or(0)
+        self.client.state.engine().unfinished().unwrap_or(0)
     }
 
     /// Hands over the bytes that come next.
@@ -153,40 +130,25 @@ impl<C: Connector, K: Clock, P: Parser> Upload<'_, '_, C, K, P> {
     /// # Errors
     /// [`Error`]: the connection was lost, or is given up since the time for the command has passed; of kind
     /// [`ErrorKind::Excess`] if they are more than are to come, of which none is sent then.
-    pub fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        if self.failed {
-            return Err(Error::new(ErrorKind::Incomplete));
-        }
-        let remaining = self.remaining();
-        if bytes.len() > remaining {
-            return Err(Error::new(ErrorKind::Excess { remaining }));
-        }
-        loop {
-            let taken = self.client.session.engine.append(bytes);
-            bytes = bytes.get(taken..).unwrap_or_default();
-            if bytes.is_empty() {
-                return Ok(());
-            }
-            self.push()?;
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.check()?;
+        match client::Upload::append(self.ticket, bytes, self.client.state.engine()) {
+            Ok(step) => self.run(step),
+            Err(error) => Err(self.client.state.error(error)),
         }
     }
 
-    /// Writes what the transmit buffer holds.
-    fn push(&mut self) -> Result<(), Error> {
-        let unfinished = self.client.session.engine.unfinished().is_some();
-        self.client.flush();
-        match self.client.take(Wanted::Answer(self.ticket)) {
-            Some(Err(error)) => {
-                self.failed = true;
-                if unfinished {
-                    // The server executes whole commands only, and waits for the rest of this one.
-                    self.client.disconnect();
-                    return Err(error.executed(false));
-                }
-                Err(error)
-            }
-            _ => Ok(()),
-        }
+    /// Nothing comes after an error.
+    fn check(&self) -> Result<(), Error> {
+        let incomplete = || self.client.state.error(client::Error::new(ErrorKind::Incomplete));
+        if self.failed { Err(incomplete()) } else { Ok(()) }
+    }
+
+    fn run(&mut self, mut step: client::Upload<'_, client::Sent>) -> Result<(), Error> {
+        self.client.run(&mut step).map_err(|error| {
+            self.failed = true;
+            self.client.state.error(error)
+        })
     }
 
     /// Waits for the reply.
@@ -194,44 +156,38 @@ impl<C: Connector, K: Clock, P: Parser> Upload<'_, '_, C, K, P> {
     /// # Errors
     /// [`Error`]; of kind [`ErrorKind::Incomplete`] if bytes are still to come, which ends the connection.
     pub fn finish<R: for<'a> FromReply<'a>>(mut self) -> Result<R, Error> {
-        if self.failed || self.remaining() > 0 {
-            return Err(Error::new(ErrorKind::Incomplete));
+        self.check()?;
+        match client::Upload::finish(self.ticket, self.client.state.engine()) {
+            Ok(step) => self.run(step)?,
+            Err(error) => return Err(self.client.state.error(error)),
         }
-        // The end of the argument may not have found room.
-        while self.client.session.engine.unfinished().is_some() {
-            self.push()?;
-            self.client.session.engine.append(&[]);
-        }
-        self.client.wait(Wanted::Answer(self.ticket))?;
-        self.client.session.reply()
+        self.client.state.session.reply().map_err(|error| self.client.state.error(error))
     }
 }
 
 impl<C: Connector, K: Clock, P: Parser> Drop for Upload<'_, '_, C, K, P> {
     fn drop(&mut self) {
-        if self.client.session.engine.unfinished().is_some() {
+        if self.client.state.engine().unfinished().is_some() {
             self.client.disconnect();
         } else {
-            self.client.session.engine.discard(self.ticket);
+            self.client.state.engine_mut().discard(self.ticket);
         }
     }
 }
 
 impl<C: Connector, K: Clock, P: Parser> ErrorType for Upload<'_, '_, C, K, P> {
-    type Error = Error;
+    type Error = WriteError;
 }
 
 impl<C: Connector, K: Clock, P: Parser> embedded_io::Write for Upload<'_, '_, C, K, P> {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, WriteError> {
         self.append(bytes)?;
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
-        while self.client.session.engine.poll_transmit().is_some() {
-            self.push()?;
-        }
-        Ok(())
+    fn flush(&mut self) -> Result<(), WriteError> {
+        self.check()?;
+        Ok(self.run(client::Upload::flush(self.ticket))?)
     }
 }
 

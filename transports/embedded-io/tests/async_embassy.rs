@@ -95,7 +95,7 @@ async fn counter(number: usize, tcp: Tcp, protocol: Protocol, said: Said) {
             .transaction("sum", async |tx| {
                 let sum: Option<u64> = tx.get("sum").await?;
                 tx.multi().set("sum", sum.unwrap_or(0) + 1);
-                Ok(())
+                Ok::<_, Error>(())
             })
             .await
             .unwrap();
@@ -143,12 +143,12 @@ async fn late(tcp: Tcp, protocol: Protocol, said: Said) {
     let mut other = client(tcp, protocol, &mut other);
     other.connect().await.unwrap();
     let error = redis.execute::<_, Option<(&str, &str)>>(cmd("BLPOP").arg("list").arg(0)).await.unwrap_err();
-    assert_eq!((error.kind, error.maybe_executed), (ErrorKind::TimedOut, true));
+    assert_eq!((error.kind().clone(), error.maybe_executed()), (ErrorKind::TimedOut, true));
     other.rpush("list", "late").await.unwrap();
     let echo: heapless::String<8> = loop {
         match redis.echo("in step").await {
             // The machine may be busy.
-            Err(Error { kind: ErrorKind::TimedOut, .. }) => {}
+            Err(error) if *error.kind() == ErrorKind::TimedOut => {}
             result => break result.unwrap(),
         }
     };

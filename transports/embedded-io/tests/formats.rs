@@ -43,7 +43,7 @@ fn every_public_type_is_shown_and_none_shows_a_secret() {
         .transaction(["k3yed"], |tx| {
             hidden("Transaction", shown(tx));
             hidden("Queue", shown(tx.multi().get("k3yed")));
-            Ok(())
+            Ok::<_, Error>(())
         })
         .unwrap();
     hidden("Download", shown(&redis.download(get("k3yed")).unwrap().unwrap()));
@@ -68,10 +68,10 @@ fn every_public_type_is_shown_and_none_shows_a_secret() {
     hidden("AsyncDownload", shown(&block_on(client.download(get("k3yed"))).unwrap().unwrap()));
     hidden("AsyncUpload", shown(&block_on(client.upload(cmd("SET").arg("k3yed"), 5)).unwrap()));
     hidden("AsyncClient", shown(&client));
-    hidden("CancelSafe", shown(&CancelSafe(Line::new("s3cretive"))));
+    hidden("CancelSafe", shown(&CancelSafe(Line::new("s3cretive", 1))));
     hidden("StaticBuffers", shown(&memory));
     hidden("Memory", shown(&memory.memory()));
-    hidden("Line", shown(&Line::new("s3cretive")));
+    hidden("Line", shown(&Line::new("s3cretive", 1)));
     hidden("InUse", shown(&InUse));
     hidden("NoClock", shown(&NoClock));
     hidden("AddressError", shown(&"s3cretive argum3nt".parse::<Address>().unwrap_err()));
@@ -83,7 +83,7 @@ fn every_public_type_is_shown_and_none_shows_a_secret() {
         redis.get::<()>("x").unwrap_err()
     };
     hidden("Error", shown(&refused));
-    hidden("ErrorKind", shown(&refused.kind));
+    hidden("ErrorKind", shown(&refused.kind().clone()));
     let said: &ServerError = refused.server_error().unwrap();
     hidden("ServerError", shown(said));
     assert!(holds(&shown(said).0, "what the server says"));

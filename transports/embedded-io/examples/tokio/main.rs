@@ -43,7 +43,7 @@ async fn demo<C: AsyncConnector>(connector: C) -> Result<(), Error> {
         let mut tx = redis.watch("redwire:seq").await?;
         let next = tx.get::<Option<u64>>("redwire:seq").await?.unwrap_or(0) + 1;
         match tx.multi().set("redwire:seq", next).execute::<()>().await {
-            Err(Error { kind: ErrorKind::Conflict, .. }) => {}
+            Err(error) if *error.kind() == ErrorKind::Conflict => {}
             result => break result.map(|()| next)?,
         }
     };

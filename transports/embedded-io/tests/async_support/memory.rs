@@ -36,8 +36,14 @@ pub struct Link<const SAFE: bool>(pub Rc<RefCell<World>>);
 
 pub struct Stream<const SAFE: bool> {
     world: Rc<RefCell<World>>,
-    waited: bool,
+    /// Whether it has waited for a read, a write, a flush.
+    waited: [bool; 3],
 }
+
+/// What a stream waits for.
+const READ: usize = 0;
+const WRITE: usize = 1;
+const FLUSH: usize = 2;
 
 pub type Redis<const SAFE: bool> = AsyncClient<'static, Link<SAFE>, TestClock>;
 
@@ -81,7 +87,7 @@ impl<const SAFE: bool> AsyncConnector for Link<SAFE> {
         world.server.disconnect();
         world.inbound.clear();
         world.connections += 1;
-        Ok(Stream { world: self.0.clone(), waited: false })
+        Ok(Stream { world: self.0.clone(), waited: [false; 3] })
     }
 }
 
@@ -98,9 +104,9 @@ impl World {
 
 impl<const SAFE: bool> Stream<SAFE> {
     /// Whether to wait now; it never waits twice for this.
-    fn hesitates(&mut self) -> bool {
-        self.waited = self.world.borrow().hesitant && !self.waited;
-        self.waited
+    fn hesitates(&mut self, what: usize) -> bool {
+        self.waited[what] = self.world.borrow().hesitant && !self.waited[what];
+        self.waited[what]
     }
 
     fn take(&self, count: usize) -> Vec<u8> {
@@ -118,7 +124,7 @@ impl<const SAFE: bool> Read for Stream<SAFE> {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         let mut taken = Vec::new();
         poll_fn(|_| {
-            if SAFE && self.hesitates() {
+            if SAFE && self.hesitates(READ) {
                 return Poll::Pending;
             }
             if taken.is_empty() {
@@ -149,7 +155,7 @@ impl<const SAFE: bool> Write for Stream<SAFE> {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         let mut written = 0;
         poll_fn(|_| {
-            if self.world.borrow().blocked || (SAFE && self.hesitates()) {
+            if self.world.borrow().blocked || (SAFE && self.hesitates(WRITE)) {
                 return Poll::Pending;
             }
             if written == 0 {
@@ -168,7 +174,7 @@ impl<const SAFE: bool> Write for Stream<SAFE> {
     }
 
     async fn flush(&mut self) -> Result<(), Infallible> {
-        poll_fn(|_| if self.hesitates() { Poll::Pending } else { Poll::Ready(()) }).await;
+        poll_fn(|_| if self.hesitates(FLUSH) { Poll::Pending } else { Poll::Ready(()) }).await;
         self.world.borrow_mut().unflushed = false;
         Ok(())
     }

@@ -16,7 +16,7 @@ fn a_transaction_is_never_executed_over_another_connection() {
         redis.transaction(["seq"], |tx| {
             let seq = if reads { tx.get("seq")? } else { 7 };
             tx.multi().set("seq", seq + 1).set("last", seq);
-            Ok(seq)
+            Ok::<_, Error>(seq)
         })
     }
     for (name, config) in protocols() {
@@ -49,13 +49,13 @@ fn a_transaction_is_never_executed_over_another_connection() {
                     let mut memory = Memory::sized();
                     let mut redis = world.client(config.clone(), memory.memory());
                     let error = transact(&mut redis, reads).expect_err(&what);
-                    assert!(matches!(error.kind, ErrorKind::Disconnected(_)), "{what}: {error:?}");
+                    assert!(matches!(error.kind(), ErrorKind::Disconnected), "{what}: {error:?}");
                     let accepted = world.state().written.len();
                     if accepted > exec {
-                        assert!(error.maybe_executed, "{what}");
+                        assert!(error.maybe_executed(), "{what}");
                     } else if accepted > multi || (writing && accepted == multi) || !reads {
                         // MULTI was about to be written, or no command ran at once.
-                        assert!(!error.maybe_executed, "{what}");
+                        assert!(!error.maybe_executed(), "{what}");
                         assert!(error.is_retryable(), "{what}");
                     }
                     assert_eq!(world.count("EXEC"), usize::from(accepted == end), "{what}");
@@ -87,7 +87,7 @@ fn an_atomic_pipeline_may_have_been_executed_only_when_exec_has_gone_out() {
         let mut memory = Memory::sized();
         let mut redis = world.client(Config::default(), memory.memory());
         let error = run(&mut redis).unwrap_err();
-        assert_eq!(error.maybe_executed, place > exec, "{place}");
+        assert_eq!(error.maybe_executed(), place > exec, "{place}");
         assert_eq!(world.count("EXEC"), 0);
         in_step(&world, &mut redis);
     }
@@ -107,7 +107,7 @@ fn a_pipeline_of_which_a_part_was_answered_may_have_been_executed() {
         let mut redis = world.client(Config::default(), memory.memory());
         world.state().write_fault = Some((begin + place, Fault::Broken(Io::BrokenPipe)));
         let error = redis.pipeline().set("a", 1).set("b", 2).execute::<()>().unwrap_err();
-        assert_eq!(error.maybe_executed, executed, "{place}");
+        assert_eq!(error.maybe_executed(), executed, "{place}");
         assert_eq!(error.is_retryable(), !executed);
     }
 }
@@ -140,7 +140,7 @@ fn a_conflict_starts_over_and_a_body_that_fails_executes_nothing() {
                 Err::<(), _>(tx.execute::<_, u8>(get("seq")).unwrap_err())
             })
             .unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Misuse(Misuse::InTransaction));
+        assert_eq!(*error.kind(), ErrorKind::Misuse(Misuse::InTransaction));
         assert!(!redis.connection().is_watching());
         assert_eq!(world.seen().last().unwrap(), "UNWATCH");
         assert_eq!(redis.get::<u32>("seq").unwrap(), 22);
@@ -151,23 +151,23 @@ fn a_conflict_starts_over_and_a_body_that_fails_executes_nothing() {
                 queue.set("seq", 23);
                 queue.execute::<()>()?;
                 let again = queue.execute::<()>().unwrap_err();
-                assert_eq!(again.kind, ErrorKind::Misuse(Misuse::NoTransaction));
+                assert_eq!(*again.kind(), ErrorKind::AlreadyExecuted);
                 queue.set("seq", 24);
-                Ok(())
+                Ok::<_, Error>(())
             })
             .unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Misuse(Misuse::NoTransaction));
-        assert!(error.maybe_executed);
+        assert_eq!(*error.kind(), ErrorKind::AlreadyExecuted);
+        assert!(error.maybe_executed());
         assert_eq!(redis.get::<u32>("seq").unwrap(), 23);
         // One without keys is atomic, too; one without commands sends nothing.
         redis
             .transaction((), |tx| {
                 tx.multi().set("x", 1);
-                Ok(())
+                Ok::<_, Error>(())
             })
             .unwrap();
         let asked = world.seen().len();
-        redis.transaction((), |_| Ok(())).unwrap();
+        redis.transaction((), |_| Ok::<_, Error>(())).unwrap();
         redis.atomic().execute::<()>().unwrap();
         redis.pipeline().execute::<()>().unwrap();
         assert_eq!(world.seen().len(), asked);
@@ -196,19 +196,19 @@ fn a_transaction_that_the_server_refuses() {
         let mut redis = world.client(config, memory.memory());
         // A command is refused when it is to be queued.
         let error = redis.atomic().set("a", 1).add(cmd("BAD")).get("a").execute::<()>().unwrap_err();
-        assert!(matches!(error.kind, ErrorKind::Aborted(_)), "{error:?}");
-        assert_eq!((error.position, error.maybe_executed), (Some(2), false));
+        assert!(matches!(error.kind(), ErrorKind::Aborted(_)), "{error:?}");
+        assert_eq!((error.position(), error.maybe_executed()), (Some(2), false));
         assert_eq!(redis.get::<Option<u8>>("a").unwrap(), None);
         // MULTI itself is: what stands behind it has been executed one by one.
         world.answer("MULTI", "-NOPERM no MULTI for you\r\n");
         let error = redis.atomic().set("a", 1).execute::<()>().unwrap_err();
         assert_eq!(error.server_error().unwrap().text(), b"NOPERM no MULTI for you");
-        assert!(error.maybe_executed && !error.is_retryable());
+        assert!(error.maybe_executed() && !error.is_retryable());
         assert_eq!(redis.get::<u8>("a").unwrap(), 1);
         // A result is one.
         world.answer("EXEC", "*2\r\n+OK\r\n-WRONGTYPE x\r\n");
         let error = redis.atomic().set("a", 1).get("a").execute::<()>().unwrap_err();
-        assert_eq!((error.code(), error.position), (Some(redwire::resp::ErrorCode::WrongType), Some(2)));
+        assert_eq!((error.code(), error.position()), (Some(redwire::resp::ErrorCode::WrongType), Some(2)));
         world.state().server.queue = None;
         world.answer("EXEC", "*2\r\n+OK\r\n-WRONGTYPE x\r\n");
         let (_, second): ((), Result<u8, ServerError>) =
@@ -218,7 +218,7 @@ fn a_transaction_that_the_server_refuses() {
         // With another number of results the order is lost.
         world.answer("EXEC", "*1\r\n+OK\r\n");
         let error = redis.atomic().set("a", 1).get("a").execute::<()>().unwrap_err();
-        assert_eq!((error.kind, error.maybe_executed), (ErrorKind::OutOfStep, true));
+        assert_eq!((error.kind().clone(), error.maybe_executed()), (ErrorKind::OutOfStep, true));
         in_step(&world, &mut redis);
         assert_eq!(world.state().opened, 2);
     }
@@ -235,11 +235,11 @@ fn what_is_given_up_before_it_is_executed_is_not_sent() {
         let _ = redis.pipeline().set("a", 1).get("a");
         let _ = redis.atomic().set("a", 1).get("a");
         let wrong = redis.pipeline().set("a", 1).get("a").execute::<(bool, u8, u8)>().unwrap_err();
-        assert_eq!(wrong.kind, ErrorKind::Length { commands: 2, replies: 3 });
+        assert_eq!(*wrong.kind(), ErrorKind::Length { commands: 2, replies: 3 });
         let wrong = redis.atomic().set("a", 1).execute::<[u8; 2]>().unwrap_err();
-        assert_eq!(wrong.kind, ErrorKind::Length { commands: 1, replies: 2 });
+        assert_eq!(*wrong.kind(), ErrorKind::Length { commands: 1, replies: 2 });
         let wrong = redis.pipeline().get("a").get("a").execute::<heapless::Vec<u8, 1>>().unwrap_err();
-        assert_eq!(wrong.kind, ErrorKind::Length { commands: 2, replies: 1 });
+        assert_eq!(*wrong.kind(), ErrorKind::Length { commands: 2, replies: 1 });
         assert_eq!(redis.connection().queued_bytes(), 0);
         assert_eq!(redis.connection().in_flight(), 0);
         assert_eq!(world.gone(), gone);
@@ -255,7 +255,7 @@ fn a_pipeline_that_is_given_up_half_way_leaves_no_reply_behind() {
         |world, redis| {
             world.answer("GET slow", "");
             let error = redis.pipeline().set("a", 1).get("slow").execute::<()>().unwrap_err();
-            assert_eq!((&error.kind, error.maybe_executed), (&ErrorKind::TimedOut, true));
+            assert_eq!((error.kind(), error.maybe_executed()), (&ErrorKind::TimedOut, true));
             world.say(b"$4\r\nlate\r\n");
             let (a, none): (u8, Option<u8>) = redis.pipeline().get("a").get("none").execute().unwrap();
             assert_eq!((a, none), (1, None));

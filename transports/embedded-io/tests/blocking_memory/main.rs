@@ -43,7 +43,7 @@ const LIFE: [Step; 17] = [
             .transaction(["a"], |tx| {
                 let a: u32 = tx.get("a")?;
                 tx.multi().set("c", a + 1);
-                Ok(a)
+                Ok::<_, Error>(a)
             })
             .map(text)
     },
@@ -79,7 +79,7 @@ fn live(redis: &mut Redis<'_>) -> Result<Vec<String>, (usize, Error)> {
     for (number, step) in LIFE.iter().enumerate() {
         transcript.push(match step(redis) {
             Ok(text) => text,
-            Err(error) if matches!(error.kind, ErrorKind::Server(_) | ErrorKind::TooLarge(_)) => {
+            Err(error) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::TooLarge(_)) => {
                 error.to_string()
             }
             Err(error) => return Err((number, error)),

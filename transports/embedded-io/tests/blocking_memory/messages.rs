@@ -18,7 +18,7 @@ fn get_message_waits_as_long_as_was_said() {
         let message = redis.get_message(Duration::MAX).unwrap().unwrap();
         assert_eq!(
             (message.kind, message.channel, message.pattern),
-            (SubscriptionKind::Channel, &b"news"[..], None)
+            (MessageKind::Message, &b"news"[..], None)
         );
         assert_eq!(message.payload, b"one");
         assert_eq!(redis.get_message(Duration::ZERO).unwrap().unwrap().payload, b"two");
@@ -66,10 +66,11 @@ fn poll_message_never_waits() {
         assert_eq!(redis.poll_message().unwrap(), None);
         world.state().micros += 60_000_000;
         // It is told once.
-        assert_eq!(redis.poll_message().unwrap_err().kind, ErrorKind::Unresponsive);
+        assert_eq!(*redis.poll_message().unwrap_err().kind(), ErrorKind::Unresponsive);
         assert_eq!(redis.poll_message().unwrap(), None);
         assert_eq!(world.state().opened, 1);
         redis.connect().unwrap();
+        assert_eq!(redis.poll_message().unwrap().unwrap().kind, MessageKind::Gap);
         world.publish("news", "back");
         assert_eq!(redis.poll_message().unwrap().unwrap().payload, b"back");
     }
@@ -93,9 +94,9 @@ fn messages_that_come_while_something_else_is_waited_for() {
     assert_eq!(
         seen,
         [
-            (SubscriptionKind::Channel, None, b"own".to_vec()),
-            (SubscriptionKind::Channel, None, vec![]),
-            (SubscriptionKind::Pattern, Some(b"n*".to_vec()), vec![]),
+            (MessageKind::Message, None, b"own".to_vec()),
+            (MessageKind::Message, None, vec![]),
+            (MessageKind::PatternMessage, Some(b"n*".to_vec()), vec![]),
         ]
     );
     // So with pipelines and large values.
@@ -134,7 +135,7 @@ fn a_flood_of_messages_is_told_once_and_the_connection_in_step() {
             // However many come, the command is sent and answered.
             in_step(&world, &mut redis);
             let error = redis.get_message(Duration::ZERO).unwrap_err();
-            assert_eq!(error.kind, ErrorKind::MessagesLost(1000 - kept));
+            assert_eq!(*error.kind(), ErrorKind::MessagesLost(1000 - kept));
             assert_eq!(
                 error.to_string(),
                 format!("{} messages did not fit into the memory for them and were lost", 1000 - kept)
@@ -161,10 +162,10 @@ fn a_message_larger_than_the_buffer_is_lost_and_told() {
         redis.subscribe("news").unwrap();
         world.publish("news", &"x".repeat(5000));
         world.publish("news", "small");
-        assert_eq!(redis.get_message(Duration::ZERO).unwrap_err().kind, ErrorKind::MessagesLost(1));
+        assert_eq!(*redis.get_message(Duration::ZERO).unwrap_err().kind(), ErrorKind::MessagesLost(1));
         assert_eq!(redis.get_message(Duration::ZERO).unwrap().unwrap().payload, b"small");
         world.publish("news", &"x".repeat(5000));
-        assert_eq!(redis.poll_message().unwrap_err().kind, ErrorKind::MessagesLost(1));
+        assert_eq!(*redis.poll_message().unwrap_err().kind(), ErrorKind::MessagesLost(1));
         assert_eq!(redis.poll_message().unwrap(), None);
         redis.unsubscribe(()).unwrap();
         in_step(&world, &mut redis);
@@ -182,18 +183,20 @@ fn a_lost_subscriber_comes_back_with_all_its_names() {
         redis.psubscribe("p*").unwrap();
         world.hang_up();
         assert_eq!(
-            redis.get_message(Duration::from_secs(1)).unwrap_err().kind,
-            ErrorKind::Disconnected(None)
+            redis.get_message(Duration::from_secs(1)).unwrap_err().kind().clone(),
+            ErrorKind::Disconnected
         );
-        assert_eq!(redis.get_message(Duration::from_millis(1)).unwrap(), None);
+        let gap = redis.get_message(Duration::from_millis(10)).unwrap().unwrap();
+        assert_eq!((gap.kind, gap.count), (MessageKind::Gap, Some(3)));
         world.publish("b", "x");
         assert_eq!(redis.get_message(Duration::ZERO).unwrap().unwrap().payload, b"x");
         world.publish("pq", "y");
         assert_eq!(redis.get_message(Duration::ZERO).unwrap().unwrap().pattern, Some(&b"p*"[..]));
         world.hang_up();
-        assert_eq!(redis.poll_message().unwrap_err().kind, ErrorKind::Disconnected(None));
+        assert_eq!(*redis.poll_message().unwrap_err().kind(), ErrorKind::Disconnected);
         assert_eq!(redis.poll_message().unwrap(), None);
         redis.connect().unwrap();
+        assert_eq!(redis.poll_message().unwrap().unwrap().kind, MessageKind::Gap);
         world.publish("a", "z");
         assert_eq!(redis.poll_message().unwrap().unwrap().payload, b"z");
         assert_eq!(world.state().opened, 3);

@@ -10,22 +10,25 @@ fn what_does_not_fit_is_skipped_and_the_next_command_in_step() {
         let mut redis = world.client(config, memory.memory());
         world.set("large", &"x".repeat(100_000));
         let error = redis.get::<&str>("large").unwrap_err();
-        assert_eq!(error.kind, ErrorKind::TooLarge(100_011));
-        assert!(error.maybe_executed);
+        assert_eq!(*error.kind(), ErrorKind::TooLarge(100_011));
+        assert!(error.maybe_executed());
         in_step(&world, &mut redis);
         // A list of large strings, an error, and a large reply in the middle of a pipeline.
         world.answer("LRANGE l 0 -1", format!("*50\r\n{}", "$9\r\nsome text\r\n".repeat(50)));
-        assert_eq!(redis.lrange::<()>("l", 0, -1).unwrap_err().kind, ErrorKind::TooLarge(5 + 50 * 15));
+        assert_eq!(
+            redis.lrange::<()>("l", 0, -1).unwrap_err().kind().clone(),
+            ErrorKind::TooLarge(5 + 50 * 15)
+        );
         in_step(&world, &mut redis);
         world.answer("GET error", format!("-ERR {}\r\n", "x".repeat(1000)));
-        assert_eq!(redis.get::<()>("error").unwrap_err().kind, ErrorKind::TooLarge(1007));
+        assert_eq!(*redis.get::<()>("error").unwrap_err().kind(), ErrorKind::TooLarge(1007));
         in_step(&world, &mut redis);
         let error = redis.pipeline().set("a", 1).get("large").get("a").execute::<((), (), u8)>().unwrap_err();
-        assert_eq!((error.kind, error.position), (ErrorKind::TooLarge(100_011), Some(2)));
+        assert_eq!((error.kind().clone(), error.position()), (ErrorKind::TooLarge(100_011), Some(2)));
         in_step(&world, &mut redis);
         let error = redis.atomic().set("a", 1).get("large").execute::<()>().unwrap_err();
-        assert_eq!(error.kind, ErrorKind::TooLarge(4 + 5 + 100_011));
-        assert!(error.maybe_executed);
+        assert_eq!(*error.kind(), ErrorKind::TooLarge(4 + 5 + 100_011));
+        assert!(error.maybe_executed());
         in_step(&world, &mut redis);
         assert_eq!(world.state().opened, 1);
     }
@@ -39,7 +42,7 @@ fn a_line_without_end_ends_the_connection() {
         let mut redis = world.client(config, memory.memory());
         world.answer("GET endless", "+".to_string() + &"x".repeat(200_000));
         let error = redis.get::<&str>("endless").unwrap_err();
-        let ErrorKind::Protocol(protocol) = error.kind else { panic!("{error:?}") };
+        let ErrorKind::Protocol(protocol) = error.kind() else { panic!("{error:?}") };
         assert_eq!(protocol.kind, ProtocolErrorKind::SizeLimit);
         assert!(!redis.is_connected());
         in_step(&world, &mut redis);
@@ -57,13 +60,13 @@ fn an_upload_that_is_given_up_ends_the_connection_and_sets_nothing() {
         assert_eq!(upload.remaining(), 400);
         // More than was announced is refused, and can be made good.
         let excess = upload.append(&[b'x'; 401]).unwrap_err();
-        assert_eq!(excess.kind, ErrorKind::Excess { remaining: 400 });
+        assert_eq!(*excess.kind(), ErrorKind::Excess { remaining: 400 });
         assert_eq!(upload.remaining(), 400);
         drop(upload);
         assert!(!redis.is_connected());
         assert_eq!(redis.get::<Option<&str>>("k").unwrap(), None);
         let upload = redis.upload(cmd("SET").arg("k"), 1).unwrap();
-        assert_eq!(upload.finish::<()>().unwrap_err().kind, ErrorKind::Incomplete);
+        assert_eq!(*upload.finish::<()>().unwrap_err().kind(), ErrorKind::Incomplete);
         in_step(&world, &mut redis);
         // Complete, and nobody waits for the reply: the connection goes on.
         let mut upload = redis.upload(cmd("SET").arg("k"), 1).unwrap();
@@ -74,7 +77,7 @@ fn an_upload_that_is_given_up_ends_the_connection_and_sets_nothing() {
         // What would change the connection cannot be handed over in pieces.
         for words in [&["CLIENT", "REPLY"][..], &["SUBSCRIBE"], &["SELECT"], &["WATCH"], &[]] {
             let error = redis.upload(words, 3).unwrap_err();
-            assert!(matches!(error.kind, ErrorKind::Misuse(_)), "{error:?}");
+            assert!(matches!(error.kind(), ErrorKind::Misuse(_)), "{error:?}");
         }
         // An empty value, and one that just fits.
         redis.upload(cmd("SET").arg("k"), 0).unwrap().finish::<()>().unwrap();
@@ -102,11 +105,11 @@ fn an_upload_whose_time_has_passed_is_not_executed() {
     upload.append(&[b'x'; 500]).unwrap();
     stuck.set(1000);
     let error = upload.append(&[b'x'; 400]).unwrap_err();
-    assert_eq!((&error.kind, error.maybe_executed), (&ErrorKind::TimedOut, false));
+    assert_eq!((error.kind(), error.maybe_executed()), (&ErrorKind::TimedOut, false));
     stuck.set(0);
     // It cannot be taken up again.
-    assert_eq!(upload.append(b"x").unwrap_err().kind, ErrorKind::Incomplete);
-    assert_eq!(upload.finish::<()>().unwrap_err().kind, ErrorKind::Incomplete);
+    assert_eq!(*upload.append(b"x").unwrap_err().kind(), ErrorKind::Incomplete);
+    assert_eq!(*upload.finish::<()>().unwrap_err().kind(), ErrorKind::Incomplete);
     assert_eq!(redis.get::<Option<u8>>("k").unwrap(), None);
 }
 
@@ -133,9 +136,10 @@ fn an_upload_over_a_stream_that_breaks() {
         let mut memory = Memory::sized();
         let mut redis = world.client(Config::default(), memory.memory());
         let error = run(&mut redis).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Disconnected(Some(Io::ConnectionReset)));
+        assert_eq!(*error.kind(), ErrorKind::Disconnected);
+        assert_eq!(error.origin().kind(), Some(Io::ConnectionReset));
         // The last bytes went out together.
-        assert!(!error.maybe_executed || place > end - 110, "{place} of {end}");
+        assert!(!error.maybe_executed() || place > end - 110, "{place} of {end}");
         assert_eq!(world.count("SET k"), 0);
         in_step(&world, &mut redis);
     }
@@ -164,9 +168,9 @@ fn a_download_that_is_given_up_leaves_the_connection_in_step() {
         drop(download);
         assert_eq!(redis.download(get("k")).unwrap().unwrap().next().unwrap(), None);
         let error = redis.download(cmd("PUBLISH").arg(("a", "b"))).unwrap_err();
-        assert!(matches!(error.kind, ErrorKind::Mismatch(_)), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Mismatch(_)), "{error:?}");
         let error = redis.download(cmd("NONSENSE")).unwrap_err();
-        assert!(matches!(error.kind, ErrorKind::Server(_)), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Server(_)), "{error:?}");
         in_step(&world, &mut redis);
         assert_eq!(world.state().opened, 1);
     }
@@ -196,7 +200,7 @@ fn a_megabyte_through_512_bytes() {
         }
         assert_eq!(whole, value.as_bytes());
         drop(download);
-        assert_eq!(redis.get::<&[u8]>("firmware").unwrap_err().kind, ErrorKind::TooLarge((1 << 20) + 12));
+        assert_eq!(*redis.get::<&[u8]>("firmware").unwrap_err().kind(), ErrorKind::TooLarge((1 << 20) + 12));
         in_step(&world, &mut redis);
         assert_eq!(world.state().opened, 1);
     }

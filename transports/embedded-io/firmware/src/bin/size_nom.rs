@@ -18,7 +18,7 @@ fn main() -> ! {
     static mut CLIENT: MaybeUninit<Redis<NomParser<'static>>> = MaybeUninit::uninit();
     redwire_firmware::begin();
     let parser = NomParser::new(&mut LEVELS.write(Default::default())[..], Limits::default());
-    let line = Line::new(Uart::new(UartNumber::Zero));
+    let line = Line::new(Uart::new(UartNumber::Zero), 1);
     let config = Config::default().no_library();
     let redis = CLIENT.write(Client::with_parser(line, config, MEMORY.memory(), NoClock, parser));
     redwire_firmware::exit(matches!(conversation::commands(redis), Ok(true)));

@@ -16,7 +16,7 @@ fn main() -> ! {
     static mut MEMORY: StaticBuffers<256, 160, 4> = StaticBuffers::new();
     static mut CLIENT: MaybeUninit<Redis<Scanner<'static>>> = MaybeUninit::uninit();
     redwire_firmware::begin();
-    let line = Line::new(Uart::new(UartNumber::Zero));
+    let line = Line::new(Uart::new(UartNumber::Zero), 1);
     let redis = CLIENT.write(Client::new(line, Config::default().no_library(), MEMORY.memory(), NoClock));
     redwire_firmware::exit(
         matches!(conversation::commands(redis), Ok(true)) && matches!(transaction(redis), Ok(true)),

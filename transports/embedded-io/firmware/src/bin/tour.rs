@@ -105,9 +105,9 @@ fn commands(redis: &mut Redis) -> Result<(), Error> {
 
 fn errors(redis: &mut Redis) -> Result<(), Error> {
     let refused = redis.incr("tour:name").err();
-    info!("INCR tour:name: {}", refused.as_ref().map(|error| &error.kind));
+    info!("INCR tour:name: {}", refused.as_ref().map(|error| &error.kind().clone()));
     let mismatched = redis.get::<i64>("tour:name").err();
-    info!("GET tour:name as an integer: {}", mismatched.as_ref().map(|error| &error.kind));
+    info!("GET tour:name as an integer: {}", mismatched.as_ref().map(|error| &error.kind().clone()));
     Ok(())
 }
 
@@ -130,7 +130,7 @@ fn transactions(redis: &mut Redis, other: &mut Other) -> Result<(), Error> {
             other.set("tour:seq", 41)?;
         }
         tx.multi().set("tour:seq", next);
-        Ok(next)
+        Ok::<_, Error>(next)
     })?;
     info!("transaction on a watched key: {=u64}, after {=u32} attempts", next, attempts);
     Ok(())
@@ -166,7 +166,7 @@ fn subscription_under_resp2(redis: &mut Redis, other: &mut Other) -> Result<(), 
     redis.publish("tour:echo", "hello")?;
     message("message under RESP2", other.get_message(Duration::from_secs(10))?);
     let refused = other.set("tour:name", "subscriber").err();
-    info!("SET of a subscriber under RESP2: {}", refused.as_ref().map(|error| &error.kind));
+    info!("SET of a subscriber under RESP2: {}", refused.as_ref().map(|error| &error.kind().clone()));
     other.unsubscribe("tour:echo")?;
     info!("SET afterwards: {=bool}", other.set("tour:other", "no subscriber any more")?);
     Ok(())
@@ -193,7 +193,7 @@ fn large_values(redis: &mut Redis) -> Result<(), Error> {
     info!("written in pieces: {=u64} bytes", redis.strlen("tour:written")?);
 
     let skipped = redis.get::<&str>("tour:large").err();
-    info!("read at once: {}", skipped.as_ref().map(|error| &error.kind));
+    info!("read at once: {}", skipped.as_ref().map(|error| &error.kind().clone()));
     let name: &str = redis.get("tour:name")?;
     info!("GET tour:name: {=str}", name);
     Ok(())
@@ -210,7 +210,7 @@ fn lost_connection(redis: &mut Redis, other: &mut Other) -> Result<(), Error> {
     info!("CLIENT KILL by another client: {=u64}", killed);
     // The line is silent from now on, and a UART does not say why.
     let error = redis.get_message(Duration::from_secs(30)).map(drop);
-    info!("waiting for a message: {}", error.err().as_ref().map(|error| &error.kind));
+    info!("waiting for a message: {}", error.err().as_ref().map(|error| &error.kind().clone()));
     redis.connect()?;
     let channels = redis.connection().subscriptions(SubscriptionKind::Channel);
     let patterns = redis.connection().subscriptions(SubscriptionKind::Pattern);
