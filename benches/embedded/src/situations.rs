@@ -144,7 +144,7 @@ fn own(key: &str) -> Value {
 }
 
 fn value(reply: Result<String, Error>) -> Value {
-    reply.map_err(|error| format!("{:?}", error.kind))
+    reply.map_err(|error| format!("{:?}", error.kind()))
 }
 
 fn peer_value(reply: Result<Option<GetResponse>, CommandErrors>) -> Value {
