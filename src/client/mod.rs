@@ -51,5 +51,7 @@ pub use exchange::{Exchange, Session, Step};
 pub use inbox::{Inbox, Message, MessageKind, OVERHEAD, Overflow};
 pub use link::{Link, LinkState, Next};
 pub use replies::FromReplies;
+#[cfg(feature = "alloc")]
+pub use script::KeptScriptCall;
 pub use script::ScriptCall;
 pub use transaction::{Attempts, Watch};
