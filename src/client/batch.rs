@@ -331,7 +331,7 @@ impl<P: Parser, T: FromReplies> Exchange<P> for Batch<'_, '_, T> {
     fn give_up(&mut self, connection: &mut Connection<'_, P>) {
         // Of a connection that is over all has been told.
         let Some(Tickets { first, last }) =
-            self.tickets.filter(|_| self.seen < self.expected() && !connection.is_idle())
+            self.tickets.filter(|tickets| self.seen < self.expected() && connection.has(tickets.last))
         else {
             return;
         };

@@ -129,6 +129,12 @@ impl Link {
         }
     }
 
+    /// How many addresses there are.
+    #[must_use]
+    pub const fn addresses(&self) -> usize {
+        self.addresses
+    }
+
     /// Connects now, if there is no stream and no attempt to have one: a pause is cut short, and a link that has stopped
     /// goes on.
     pub fn start(&mut self, now: Instant) {

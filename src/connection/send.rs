@@ -497,6 +497,11 @@ impl<P: Parser> Connection<'_, P> {
             .is_some_and(|slot| slot.listener == Listener::Caller)
     }
 
+    /// Whether the command is in flight, or queued, whoever waits for it.
+    pub(crate) fn has(&self, ticket: Ticket) -> bool {
+        self.in_flight.position(ticket).is_some()
+    }
+
     /// Whether a byte of the command was handed out to be written, and it is not answered yet.
     #[must_use]
     pub fn was_handed_out(&self, ticket: Ticket) -> bool {
