@@ -143,7 +143,7 @@ impl Link {
         }
     }
 
-    /// Does not connect any more. The stream, if there is one, is to be dropped.
+    /// Does not connect any more, until [`start`](Self::start). The stream, if there is one, is to be dropped.
     pub fn stop(&mut self) {
         (self.state, self.deadline) = (LinkState::Stopped, None);
     }

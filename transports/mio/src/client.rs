@@ -382,7 +382,8 @@ impl<C: Connector> Client<C> {
     /// The next message of a subscription, its confirmation, or that there was a gap, if there is one now. It tries to read
     /// like [`poll_event`](Self::poll_event), and never blocks.
     ///
-    /// For clients that do nothing but listen: all other events are passed over.
+    /// For clients that do nothing but listen: all other events are passed over, and a gap is told of if the end of the
+    /// connection came up here.
     ///
     /// # Errors
     /// A subscription was refused, or the connection has ended for another reason than that it was lost. The next call
@@ -576,9 +577,10 @@ impl<C: Connector> Client<C> {
     fn follow(&mut self, now: time::Instant) {
         let engine = self.session.engine();
         if engine.is_idle() {
-            // Of this event alone the connection's end consists; commands that wait for a connection may be late before.
+            // Without a stream there may also be commands that have waited too long.
             let Some(Event::Closed { reason, mode, .. }) = engine.last_event() else { return };
-            let quit = mode == Mode::Closing || reason == CloseReason::Quit;
+            let lost = matches!(self.link.state(), LinkState::Handshake | LinkState::Ready(_));
+            let quit = lost && (mode == Mode::Closing || reason == CloseReason::Quit);
             self.drop_stream();
             if quit {
                 self.link.quit(now);

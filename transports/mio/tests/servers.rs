@@ -361,7 +361,7 @@ fn a_script_is_not_sent_again_where_it_would_not_be_answered() {
 }
 
 #[test]
-fn subscriptions_come_back_behind_client_kill() {
+fn subscriptions_come_back_after_client_kill() {
     each_way(|server, address, config| {
         let mut it = Loop::new(address, config.clone(), quick());
         it.send(&subscribe(["news", "weather"]));
@@ -394,11 +394,11 @@ fn a_lost_connection_says_what_may_have_been_executed() {
         let mut it = Loop::new(address, config, quick());
         it.until("the connection", |it| it.redis.engine().is_ready());
         let blocked = it.send(&["BLPOP", "nothing", "0"]);
-        let behind = it.send(&incr("count"));
+        let after = it.send(&incr("count"));
         it.turn(Instant::now() + Duration::from_millis(20));
         kill(server);
         it.until("the end", |it| it.taken.closed.len() == 1);
-        for ticket in [blocked, behind] {
+        for ticket in [blocked, after] {
             let failure = it.taken.failed[&ticket];
             assert_eq!((failure.reason, failure.maybe_executed), (FailureReason::Disconnected, true));
         }
@@ -723,7 +723,7 @@ fn deadlines_are_those_of_the_loop() {
         it.until("the deadline", |it| it.taken.failed.contains_key(&late));
         let failure = it.taken.failed[&late];
         assert_eq!((failure.reason, failure.maybe_executed), (FailureReason::TimedOut, true));
-        // The late reply is discarded, and what came behind it is not mistaken for it.
+        // The late reply is discarded, and what came after it is not mistaken for it.
         assert_eq!(it.reply::<Option<Value>>(patient), None);
         assert!(!it.taken.replies.contains_key(&late));
         assert!(it.taken.closed.is_empty());
