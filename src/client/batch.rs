@@ -120,6 +120,30 @@ impl<'q, 'b, T: FromReplies> Batch<'q, 'b, T> {
         self.partial.take().and_then(T::finish).ok_or_else(|| Error::new(ErrorKind::OutOfStep))
     }
 
+    /// The same without the commands, when all of them are queued, so that it may outlive them. Errors do not name their
+    /// command any more, only its position. None if something is still to be queued.
+    pub fn without_commands(self) -> Option<Batch<'static, 'static, T>> {
+        let queued = self.sent == self.length && (!self.atomic || self.tickets.is_some());
+        queued.then_some(Batch {
+            commands: None,
+            length: self.length,
+            atomic: self.atomic,
+            tickets: self.tickets,
+            sent: self.sent,
+            seen: self.seen,
+            patience: self.patience,
+            partial: self.partial,
+            error: self.error,
+            executed: self.executed,
+            written: self.written,
+        })
+    }
+
+    /// The first and the last ticket, when something was queued: those of MULTI and EXEC in a transaction.
+    pub fn tickets(&self) -> Option<(Ticket, Ticket)> {
+        self.tickets.map(|Tickets { first, last }| (first, last))
+    }
+
     fn whole(&self) -> Whole {
         if self.atomic { Whole::Transaction } else { Whole::Pipeline }
     }
@@ -308,13 +332,13 @@ impl<P: Parser, T: FromReplies> Exchange<P> for Batch<'_, '_, T> {
     fn give_up(&mut self, connection: &mut Connection<'_, P>) {
         // Of a connection that is over all has been told.
         let Some(Tickets { first, last }) =
-            self.tickets.filter(|_| self.seen < self.expected() && !connection.is_idle())
+            self.tickets.filter(|tickets| self.seen < self.expected() && connection.has(tickets.last))
         else {
             return;
         };
         self.written |= connection.was_handed_out(first);
         let exec_written = connection.was_handed_out(last);
-        let whole = connection.discard_from(first);
+        let whole = connection.discard_range(first, last);
         // A transaction of which something was handed out goes out as a whole.
         self.executed |= if self.atomic { exec_written || self.written || !whole } else { self.written };
     }

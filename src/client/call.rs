@@ -19,6 +19,12 @@ use crate::time::Instant;
 pub struct Call<'c, E: ?Sized = dyn Encode + 'c> {
     /// None when it was sent by somebody else.
     command: Option<Command<'c, E>>,
+    progress: Progress,
+}
+
+/// How far a command has come, without the command.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
     options: SendOptions,
     ticket: Option<Ticket>,
     /// When it has waited for room too long.
@@ -32,10 +38,7 @@ struct Command<'c, E: ?Sized>(&'c E);
 impl<E: ?Sized> core::fmt::Debug for Call<'_, E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // The arguments of the command may be secret.
-        f.debug_struct("Call")
-            .field("ticket", &self.ticket)
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
+        f.debug_struct("Call").field("progress", &self.progress).finish_non_exhaustive()
     }
 }
 
@@ -52,14 +55,7 @@ impl Encode for Sent {
 impl Call<'static, Sent> {
     /// A command that was sent already.
     pub const fn sent(ticket: Ticket) -> Self {
-        Call {
-            command: None,
-            options: SendOptions::new(),
-            ticket: Some(ticket),
-            deadline: None,
-            ended: false,
-            maybe_executed: false,
-        }
+        Call { command: None, progress: Progress::new(SendOptions::new(), Some(ticket)) }
     }
 }
 
@@ -71,25 +67,12 @@ impl<'c, E: Encode + ?Sized> Call<'c, E> {
 
     /// A command with options of the caller's: one that changes the connection is possible.
     pub const fn with_options(command: &'c E, options: SendOptions) -> Self {
-        Call {
-            command: Some(Command(command)),
-            options,
-            ticket: None,
-            deadline: None,
-            ended: false,
-            maybe_executed: false,
-        }
-    }
-
-    /// The same command once more.
-    pub(super) fn again(&self) -> Self {
-        let command = self.command.as_ref().map(|&Command(command)| Command(command));
-        Call { command, ticket: None, deadline: None, ended: false, maybe_executed: false, ..*self }
+        Call { command: Some(Command(command)), progress: Progress::new(options, None) }
     }
 
     /// The ticket of the command, when it was sent.
     pub const fn ticket(&self) -> Option<Ticket> {
-        self.ticket
+        self.progress.ticket
     }
 
     /// Reads the reply when it is there.
@@ -102,16 +85,33 @@ impl<'c, E: Encode + ?Sized> Call<'c, E> {
             None => error,
         })
     }
-
-    fn is_mine(&self, ticket: Ticket) -> bool {
-        self.ticket == Some(ticket)
-    }
 }
 
-impl<P: Parser, E: Encode + ?Sized> Exchange<P> for Call<'_, E> {
-    fn send(&mut self, now: Instant, connection: &mut Connection<'_, P>) -> Result<Step, Error> {
-        let (None, Some(Command(command))) = (self.ticket, &self.command) else { return Ok(Step::Wait) };
-        match connection.send_with(now, *command, self.options) {
+impl Progress {
+    /// One with this ticket, if it was sent already.
+    pub(super) const fn new(options: SendOptions, ticket: Option<Ticket>) -> Self {
+        Progress { options, ticket, deadline: None, ended: false, maybe_executed: false }
+    }
+
+    /// Not sent yet, to be sent with the same options.
+    pub(super) const fn again(&self) -> Self {
+        Progress::new(self.options, None)
+    }
+
+    pub(super) const fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+
+    pub(super) fn send<P: Parser>(
+        &mut self,
+        now: Instant,
+        connection: &mut Connection<'_, P>,
+        command: &dyn Encode,
+    ) -> Result<Step, Error> {
+        if self.ticket.is_some() {
+            return Ok(Step::Wait);
+        }
+        match connection.send_with(now, command, self.options) {
             Ok(ticket) => {
                 self.ticket = Some(ticket);
                 Ok(Step::Wait)
@@ -130,11 +130,7 @@ impl<P: Parser, E: Encode + ?Sized> Exchange<P> for Call<'_, E> {
         }
     }
 
-    fn is_sent(&self) -> bool {
-        self.ticket.is_some()
-    }
-
-    fn on_event(&mut self, event: &Event<'_>) -> Result<Step, Error> {
+    pub(super) fn on_event(&mut self, event: &Event<'_>) -> Result<Step, Error> {
         let done = match *event {
             Event::Reply { ticket, .. }
             | Event::Queued { ticket }
@@ -161,11 +157,44 @@ impl<P: Parser, E: Encode + ?Sized> Exchange<P> for Call<'_, E> {
         Ok(if done { Step::Done } else { Step::NotMine })
     }
 
-    fn give_up(&mut self, connection: &mut Connection<'_, P>) {
+    pub(super) fn give_up<P: Parser>(&mut self, connection: &mut Connection<'_, P>) {
         if let Some(ticket) = self.ticket.filter(|_| !self.ended) {
             self.maybe_executed |= connection.was_handed_out(ticket);
             connection.discard(ticket);
         }
+    }
+
+    pub(super) fn blame(&self, error: Error) -> Error {
+        error.executed(self.maybe_executed).unsent(!self.maybe_executed)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        if self.ticket.is_none() { self.deadline } else { None }
+    }
+
+    fn is_mine(&self, ticket: Ticket) -> bool {
+        self.ticket == Some(ticket)
+    }
+}
+
+impl<P: Parser, E: Encode + ?Sized> Exchange<P> for Call<'_, E> {
+    fn send(&mut self, now: Instant, connection: &mut Connection<'_, P>) -> Result<Step, Error> {
+        match &self.command {
+            Some(Command(command)) => self.progress.send(now, connection, command),
+            None => Ok(Step::Wait),
+        }
+    }
+
+    fn is_sent(&self) -> bool {
+        self.progress.ticket.is_some()
+    }
+
+    fn on_event(&mut self, event: &Event<'_>) -> Result<Step, Error> {
+        self.progress.on_event(event)
+    }
+
+    fn give_up(&mut self, connection: &mut Connection<'_, P>) {
+        self.progress.give_up(connection);
     }
 
     fn fail(&mut self, _: &mut Connection<'_, P>) {
@@ -173,7 +202,7 @@ impl<P: Parser, E: Encode + ?Sized> Exchange<P> for Call<'_, E> {
     }
 
     fn blame(&self, error: Error) -> Error {
-        let error = error.executed(self.maybe_executed).unsent(!self.maybe_executed);
+        let error = self.progress.blame(error);
         match &self.command {
             Some(Command(command)) => error.about(command),
             None => error,
@@ -181,6 +210,6 @@ impl<P: Parser, E: Encode + ?Sized> Exchange<P> for Call<'_, E> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if self.ticket.is_none() { self.deadline } else { None }
+        self.progress.deadline()
     }
 }

@@ -126,6 +126,11 @@ impl<'b> Commands<'b> {
         self.length
     }
 
+    /// How many bytes they take, as they are written.
+    pub fn bytes(&self) -> usize {
+        self.encoded.len()
+    }
+
     /// Whether there is no command.
     pub const fn is_empty(&self) -> bool {
         self.length == 0

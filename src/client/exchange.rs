@@ -203,24 +203,47 @@ impl<'b, P: Parser> Session<'b, P> {
     /// [`ErrorKind::MessagesLost`], there was no room for messages. The next call goes on.
     pub fn poll_message(&mut self) -> Poll<Result<(), Error>> {
         loop {
-            match self.inbox.advance() {
-                Ok(false) => {}
-                found => return Poll::Ready(found.map(drop)),
+            if let found @ Poll::Ready(_) = self.poll_inbox() {
+                return found;
             }
             if !self.engine.find_event() {
                 return Poll::Pending;
             }
-            match self.engine.last_event() {
-                Some(Event::Closed { reason, .. }) => {
-                    let error = Error::closed(reason);
-                    self.note_lost();
-                    return Poll::Ready(Err(error));
-                }
-                Some(Event::Message(_)) if SUBSCRIPTIONS => return Poll::Ready(Ok(())),
-                Some(event) => self.inbox.take(&event, &mut self.lost_subscriptions),
-                None => {}
+            if let found @ Poll::Ready(_) = self.take_event() {
+                return found;
             }
         }
+    }
+
+    /// The inbox's part of [`poll_message`](Self::poll_message), for who takes the events of the connection himself, and
+    /// gives those that he has no other use for to [`take_event`](Self::take_event).
+    ///
+    /// # Errors
+    /// As [`poll_message`](Self::poll_message), but for the end of the connection.
+    pub fn poll_inbox(&mut self) -> Poll<Result<(), Error>> {
+        match self.inbox.advance() {
+            Ok(false) => Poll::Pending,
+            found => Poll::Ready(found.map(drop)),
+        }
+    }
+
+    /// Does with the last event of the connection what [`poll_message`](Self::poll_message) would: a message is the one to
+    /// be [shown](Self::message), and what else it means to a subscriber goes to the inbox.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub fn take_event(&mut self) -> Poll<Result<(), Error>> {
+        match self.engine.last_event() {
+            Some(Event::Closed { reason, .. }) => {
+                let error = Error::closed(reason);
+                self.note_lost();
+                return Poll::Ready(Err(error));
+            }
+            Some(Event::Message(_)) if SUBSCRIPTIONS => return Poll::Ready(Ok(())),
+            Some(event) => self.inbox.take(&event, &mut self.lost_subscriptions),
+            None => {}
+        }
+        Poll::Pending
     }
 
     /// The message that [`poll_message`](Self::poll_message) has found last.

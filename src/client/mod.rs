@@ -28,26 +28,33 @@
 //! | `replies` | the replies of a batch as one Rust type |
 //! | `transaction` | WATCH, and when to start over |
 //! | `inbox` | messages that wait |
+//! | `link`, `backoff` | when and where to connect |
 //! | `error` | one error type for all transports |
 
+mod backoff;
 mod batch;
 mod call;
 mod commands;
 mod error;
 mod exchange;
 mod inbox;
+mod link;
 mod pieces;
 mod replies;
 mod script;
 mod transaction;
 
+pub use backoff::Backoff;
 pub use batch::{Batch, Queued};
 pub use call::{Call, Sent};
 pub use commands::{Commands, Entry};
 pub use error::{Error, ErrorKind, Origin, ServerError, TEXT_CAPACITY, Whole};
 pub use exchange::{Exchange, Session, Step};
 pub use inbox::{Inbox, Message, MessageKind, OVERHEAD, Overflow};
+pub use link::{Link, LinkState, Next};
 pub use pieces::{Download, Upload};
 pub use replies::FromReplies;
+#[cfg(feature = "alloc")]
+pub use script::KeptScriptCall;
 pub use script::ScriptCall;
 pub use transaction::{Attempts, Watch};

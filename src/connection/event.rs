@@ -25,7 +25,8 @@ impl Ticket {
 
     /// How many commands of the same connection were sent from `first` up to this one, without it. None if it was sent
     /// before `first`, or over another connection.
-    pub(crate) fn since(self, first: Ticket) -> Option<u32> {
+    #[must_use]
+    pub fn since(self, first: Ticket) -> Option<u32> {
         let distance = self.sequence.wrapping_sub(first.sequence);
         (self.generation == first.generation && distance <= u32::MAX / 2).then_some(distance)
     }
@@ -266,6 +267,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure of something that was sent as several commands, for whoever tells of it as of one.
+    pub const fn new(reason: FailureReason, maybe_executed: bool) -> Self {
+        Failure { reason, maybe_executed }
+    }
+
     /// Whether the command can be sent again without the danger that it runs twice.
     pub const fn is_retryable(&self) -> bool {
         !self.maybe_executed

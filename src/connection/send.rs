@@ -458,6 +458,19 @@ impl<P: Parser> Connection<'_, P> {
         true
     }
 
+    /// Like [`discard_from`](Self::discard_from), as far as `last`: what was sent after it goes on. False if something of it
+    /// goes out all the same.
+    pub(crate) fn discard_range(&mut self, first: Ticket, last: Ticket) -> bool {
+        if last.sequence.wrapping_add(1) == self.in_flight.next_sequence() {
+            return self.discard_from(first);
+        }
+        let length = last.since(first).unwrap_or_default();
+        for number in 0..=length {
+            self.discard(Ticket { sequence: first.sequence.wrapping_add(number), ..first });
+        }
+        false
+    }
+
     /// Takes back MULTI at a position and all after it. Commands that wait to be queued have changed nothing yet.
     fn take_back_transaction(&mut self, position: usize, multi: &Slot) {
         for position in position..self.in_flight.len() {
@@ -482,6 +495,11 @@ impl<P: Parser> Connection<'_, P> {
             .position(ticket)
             .and_then(|position| self.in_flight.get(position))
             .is_some_and(|slot| slot.listener == Listener::Caller)
+    }
+
+    /// Whether the command is in flight, or queued, whoever waits for it.
+    pub(crate) fn has(&self, ticket: Ticket) -> bool {
+        self.in_flight.position(ticket).is_some()
     }
 
     /// Whether a byte of the command was handed out to be written, and it is not answered yet.

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::time::Instant;
 
 use redis::AsyncCommands;
-use redwire_mio::Connection;
 use redwire_mio::redwire::command::{get, set};
 use redwire_mio::redwire::connection::{Event, Ticket};
 use redwire_mio::redwire::resp::Frame;
@@ -98,7 +97,7 @@ impl Caller {
         }
     }
 
-    fn send(&mut self, redis: &mut Connection, now: Instant) -> Result<Option<Ticket>> {
+    fn send(&mut self, redis: &mut redwire_mio::Client, now: Instant) -> Result<Option<Ticket>> {
         let ticket = match self.next() {
             Some(Operation::Get) => redis.send(now, &get(&self.key)),
             Some(Operation::Set) => redis.send(now, &set(&self.key, &self.value)),

@@ -130,13 +130,13 @@ fn redwire(server: &Server, work: &Work) -> Result<Measured> {
         let (mut messages, mut bytes) = (0, 0);
         while messages < work.messages {
             let now = Instant::now();
-            while let Some(message) = turns.redis.get_message(now) {
+            while let Some(message) = turns.redis.get_message(now)? {
                 messages += 1;
                 bytes += message.payload.len();
             }
             // It is told of no event, only looked at again.
             if messages < work.messages {
-                turns.poll.poll(&mut turns.events, None)?;
+                turns.poll.poll(&mut turns.events, turns.redis.timeout(now))?;
             }
         }
         check(work, bytes)

@@ -15,8 +15,8 @@ use std::{env, fs, process, thread};
 use mio::{Events, Interest, Poll, Token};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use redwire_mio::Address;
 use redwire_mio::redwire::connection::{Config, Event};
-use redwire_mio::{Address, Connection};
 
 /// What went wrong, where there is nothing to measure.
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -142,14 +142,15 @@ const REDIS: Token = Token(0);
 struct RedwireLoop {
     poll: Poll,
     events: Events,
-    redis: Connection,
+    redis: redwire_mio::Client,
 }
 
 impl RedwireLoop {
     /// One whose connection is there.
     fn connected(server: &Server) -> Result<Self> {
         let (poll, events) = (Poll::new()?, Events::with_capacity(64));
-        let mut redis = Connection::new(Instant::now(), Address::tcp([server.address]), Config::default());
+        let address = Address::tcp([server.address]);
+        let mut redis = redwire_mio::Client::new(Instant::now(), address, Config::default());
         poll.registry().register(&mut redis, REDIS, Interest::READABLE | Interest::WRITABLE)?;
         let mut connected = RedwireLoop { poll, events, redis };
         let mut now = Instant::now();

@@ -3,7 +3,7 @@
 //!     cargo run -p redwire-mio --example own_calloop [HOST:PORT]
 //!
 //! What differs from `own_poll`: the stream is registered once, for both directions and for edges, so that no turn has to
-//! say whether it waits for room to write. Sources send commands as they like; one turn behind each dispatch does the rest.
+//! say whether it waits for room to write. Sources send commands as they like; one turn after each dispatch does the rest.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
@@ -71,7 +71,7 @@ impl App {
         Instant::from_micros(self.start.elapsed().as_micros() as u64)
     }
 
-    /// A source of the loop that has something to send. What it sends goes out with the turn behind this dispatch.
+    /// A source of the loop that has something to send. What it sends goes out with the turn after this dispatch.
     fn tick(&mut self) -> TimeoutAction {
         match self.redis.send(self.now(), &incr("ticks")) {
             Ok(ticket) => {
@@ -112,7 +112,7 @@ impl App {
             self.redis.handle_eof();
         }
         self.take_events()?;
-        // What is due behind the read, and what it brings: a reply that is here is not late.
+        // What is due comes after the read, and what it brings: a reply that is here is not late.
         self.redis.handle_timeout(self.now());
         self.take_events()?;
         while let (None, Some(bytes)) = (&self.ended, self.redis.poll_transmit()) {

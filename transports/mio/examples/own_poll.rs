@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let now = clock();
         let due = redis.poll_timeout().map(|(due, _reason)| due.since(now));
-        redis.handle_timeout(now); // behind the read: a reply that is here is not late
+        redis.handle_timeout(now); // after the read: a reply that is here is not late
         let wait = if more || ended.is_some() { Some(Duration::ZERO) } else { due };
         let writable = if redis.poll_transmit().is_some() { PollFlags::OUT } else { PollFlags::empty() };
         let mut streams = [PollFd::new(&stream, PollFlags::IN | writable)];

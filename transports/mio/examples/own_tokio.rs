@@ -118,7 +118,7 @@ impl Task {
         if !self.take_events()? {
             return Ok(false);
         }
-        // What is due behind the read, and what it brings: a reply that is here is not late.
+        // What is due comes after the read, and what it brings: a reply that is here is not late.
         self.redis.handle_timeout(self.now());
         if !self.take_events()? {
             return Ok(false);
@@ -134,7 +134,7 @@ impl Task {
         Ok(true)
     }
 
-    /// Sends what there is room for. Requests behind it stay in the channel, and who sends more into it waits there.
+    /// Sends what there is room for. Requests after it stay in the channel, and who sends more into it waits there.
     fn send(&mut self) {
         let now = self.now();
         while let Some(request) = self.waiting.take().or_else(|| self.requests.try_recv().ok()) {
@@ -182,7 +182,7 @@ async fn conversation(client: Client, mut news: broadcast::Receiver<Vec<u8>>) ->
     client.call::<_, ()>(set("greeting", "hello")).await?;
     let greeting: Option<String> = client.call(get("greeting")).await?;
     println!("{greeting:?}");
-    // Whoever gives up does not disturb who comes behind him.
+    // Whoever gives up does not disturb who comes after him.
     let wait = Duration::from_millis(200);
     let nothing = client.call::<_, Option<(String, String)>>(blpop("nothing", wait));
     println!("{}", timeout(wait / 4, nothing).await.is_err());

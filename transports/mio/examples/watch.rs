@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
-use redwire_mio::Connection;
+use redwire_mio::Client;
 use redwire_mio::redwire::command::{incr, subscribe};
 use redwire_mio::redwire::connection::Event;
 
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "redis://localhost".to_string());
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(64);
-    let mut redis = Connection::open(Instant::now(), &url.parse()?)?;
+    let mut redis = Client::open(Instant::now(), &url.parse()?)?;
     poll.registry().register(&mut redis, REDIS, Interest::READABLE | Interest::WRITABLE)?;
     redis.send(Instant::now(), &subscribe("news"))?;
     let mut tick = Instant::now();

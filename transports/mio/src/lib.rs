@@ -1,16 +1,12 @@
 #![doc = include_str!("../README.md")]
 
-mod backoff;
-mod connection;
+mod client;
 mod options;
-mod script;
 mod stream;
-mod transaction;
+mod table;
 
-pub use backoff::Backoff;
-pub use connection::Connection;
+pub use client::Client;
 pub use options::Options;
 pub use redwire;
-pub use script::Script;
+pub use redwire::client::Backoff;
 pub use stream::{Address, Connector, Socket, Stream};
-pub use transaction::Transaction;

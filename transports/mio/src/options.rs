@@ -1,13 +1,12 @@
-//! What a connection of this crate is told besides what the engine is told.
+//! What a client of this crate is told besides what the engine is told.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mio::Registry;
+use redwire::client::Backoff;
 use redwire::connection::Buffers;
 use redwire::storage::IDLE_CAPACITY;
-
-use crate::Backoff;
 
 /// How to connect, and how much memory to use. Everything about the conversation stands in the engine's
 /// [`Config`](redwire::connection::Config).
@@ -15,6 +14,8 @@ use crate::Backoff;
 pub struct Options {
     pub(crate) connect_timeout: Duration,
     pub(crate) backoff: Backoff,
+    pub(crate) seed: Option<u64>,
+    pub(crate) write_timeout: Option<Duration>,
     pub(crate) queue_limit: usize,
     pub(crate) receive_limit: usize,
     pub(crate) registry: Option<Arc<Registry>>,
@@ -26,6 +27,8 @@ impl Default for Options {
         Options {
             connect_timeout: Duration::from_secs(10),
             backoff: Backoff::default(),
+            seed: None,
+            write_timeout: None,
             queue_limit: 16 << 20,
             receive_limit: 1 << 30,
             registry: None,
@@ -48,7 +51,24 @@ impl Options {
         self
     }
 
-    /// How many bytes of commands may wait to be written; [`Connection::send`](crate::Connection::send) refuses a command
+    /// Makes the random numbers of the pauses begin here, so that they can be had once more. Without it they begin with what
+    /// the standard library takes from the system for its hash maps. Clients of the same seed wait equally long, and would
+    /// all come back at the same moment: give each its own.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Ends the connection when the server takes nothing for so long, although there is something to write, whatever it
+    /// sends meanwhile. Without it the time of the commands ends alone.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = Some(timeout);
+        self
+    }
+
+    /// How many bytes of commands may wait to be written, with what is kept of scripts and transactions until they are answered; [`Client::send`](crate::Client::send) refuses a command
     /// that is too much with [`SendError::Capacity`](redwire::connection::SendError::Capacity).
     #[must_use]
     pub fn queue_limit(mut self, bytes: usize) -> Self {

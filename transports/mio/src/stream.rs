@@ -1,4 +1,4 @@
-//! What a connection is pumped through, and where it comes from: sockets, or a stream of the user's.
+//! What a client is pumped through, and where it comes from: sockets, or a stream of the user's.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,7 +14,7 @@ use redwire::url::Endpoint;
 /// no longer would. Those of mio are streams; one of TLS around them can be.
 pub trait Stream: Read + Write + Source {
     /// Goes on with connecting, as far as that is possible now: true when the stream can be read and written, false when
-    /// there is an event to wait for. It is called behind each event until it gives true, and never after that.
+    /// there is an event to wait for. It is called after each event until it gives true, and never after that.
     ///
     /// # Errors
     /// Connecting has failed.
@@ -25,29 +25,30 @@ pub trait Stream: Read + Write + Source {
 ///
 /// ```no_run
 /// use mio::net::TcpStream;
-/// use redwire_mio::Connection;
+/// use redwire_mio::Client;
 /// use redwire_mio::redwire::connection::Config;
 /// use std::time::Instant;
 ///
 /// let connect = || TcpStream::connect("127.0.0.1:6379".parse().unwrap());
-/// let redis = Connection::new(Instant::now(), connect, Config::default());
+/// let redis = Client::new(Instant::now(), connect, Config::default());
 /// # let _ = redis;
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not give streams to a connection",
+    message = "`{Self}` does not give streams to a client",
     label = "an `Address`, or a closure that gives an `io::Result` with a `Stream`, such as a `TcpStream` of mio"
 )]
 pub trait Connector {
     /// What connections go over.
     type Stream: Stream;
 
-    /// A stream that begins to connect, and is registered with no loop yet. It must not block.
+    /// A stream that begins to connect to the address of this number, and is registered with no loop yet. It must not
+    /// block. The numbers begin with 0, and are less than [`choices`](Self::choices).
     ///
     /// # Errors
     /// Connecting has failed at once.
-    fn connect(&mut self) -> io::Result<Self::Stream>;
+    fn connect(&mut self, address: usize) -> io::Result<Self::Stream>;
 
-    /// How many attempts to make one directly behind the other before there is a pause: the number of addresses.
+    /// How many addresses there are. All are tried, one directly after the other, before there is a pause.
     fn choices(&self) -> usize {
         1
     }
@@ -56,7 +57,7 @@ pub trait Connector {
 impl<S: Stream, F: FnMut() -> io::Result<S>> Connector for F {
     type Stream = S;
 
-    fn connect(&mut self) -> io::Result<S> {
+    fn connect(&mut self, _: usize) -> io::Result<S> {
         self()
     }
 }
@@ -75,8 +76,6 @@ impl<S: Stream, F: FnMut() -> io::Result<S>> Connector for F {
 #[derive(Debug, Clone)]
 pub struct Address {
     places: Places,
-    /// Which of several is next.
-    next: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -89,13 +88,13 @@ enum Places {
 impl Address {
     /// A TCP port; of several they are tried in turn.
     pub fn tcp(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
-        Address { places: Places::Tcp(addresses.into_iter().collect()), next: 0 }
+        Address { places: Places::Tcp(addresses.into_iter().collect()) }
     }
 
     /// A Unix domain socket.
     #[cfg(unix)]
     pub fn unix(path: impl AsRef<Path>) -> Self {
-        Address { places: Places::Unix(path.as_ref().to_owned()), next: 0 }
+        Address { places: Places::Unix(path.as_ref().to_owned()) }
     }
 
     /// The place that a [`Url`](redwire::url::Url) names, if its host is an IP address, or `localhost`: that is
@@ -137,12 +136,11 @@ impl Address {
 impl Connector for Address {
     type Stream = Socket;
 
-    fn connect(&mut self) -> io::Result<Socket> {
+    fn connect(&mut self, address: usize) -> io::Result<Socket> {
         match &self.places {
             Places::Tcp(addresses) => {
                 let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-                let address = *addresses.get(self.next).ok_or_else(none)?;
-                self.next = (self.next + 1) % addresses.len();
+                let address = *addresses.get(address).ok_or_else(none)?;
                 TcpStream::connect(address).map(Socket::Tcp)
             }
             #[cfg(unix)]

@@ -60,7 +60,7 @@ fn a_server_that_does_not_answer_is_given_up() {
 #[test]
 fn late_replies_are_discarded_and_the_next_are_right() {
     let server = Server::start();
-    // The first command is a write: it waits, and the others behind it, until its deadline has passed.
+    // The first command is a write: it waits, and the others after it, until its deadline has passed.
     server.client().execute(client_pause(600_000).write()).unwrap();
     let mut program = start("own_poll", &server);
     let mut error = BufReader::new(program.stderr.take().unwrap());

@@ -5,6 +5,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant as Moment};
 
+use redwire::client::Backoff;
 use redwire::command::{Argument, Arguments, cmd};
 
 use crate::link::Link;
@@ -35,13 +36,14 @@ use crate::{Error, ErrorKind, Message};
 #[derive(Debug)]
 pub struct PubSub {
     link: Link,
-    /// How many attempts to connect have failed since there was a connection last.
-    failed: u32,
+    backoff: Backoff,
+    /// When to connect again, at the earliest: the last attempt has failed.
+    next_attempt: Option<Moment>,
 }
 
 impl PubSub {
     pub(crate) fn new(link: Link) -> Self {
-        PubSub { link, failed: 0 }
+        PubSub { link, backoff: Backoff::default(), next_attempt: None }
     }
 
     /// Subscribes to a channel, or several. The confirmations come as messages, one for each channel.
@@ -175,15 +177,15 @@ impl PubSub {
     /// # Errors
     /// It has failed, and the time is over or there is no end to it; or the server refuses.
     fn connect_again(&mut self, until: Option<Moment>) -> Result<(), Error> {
-        let left = until.map(|until| until.saturating_duration_since(Moment::now()));
-        if self.failed > 0 {
-            let pause = pause(self.failed);
-            thread::sleep(left.map_or(pause, |left| pause.min(left)));
+        if let Some(due) = self.next_attempt {
+            let due = until.map_or(due, |until| due.min(until));
+            thread::sleep(due.saturating_duration_since(Moment::now()));
         }
         match self.link.connect(until) {
-            Ok(()) => self.failed = 0,
+            Ok(()) => self.connected(),
             Err(error) => {
-                self.failed += 1;
+                let pause = self.backoff.pause(RandomState::new().hash_one(0));
+                self.next_attempt = Moment::now().checked_add(pause);
                 let over = until.is_none_or(|until| until <= Moment::now());
                 let lost = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Disconnected);
                 if over || !lost {
@@ -194,10 +196,15 @@ impl PubSub {
         Ok(())
     }
 
+    fn connected(&mut self) {
+        self.backoff.reset();
+        self.next_attempt = None;
+    }
+
     fn send<A: Arguments>(&mut self, name: &'static str, names: A) -> Result<(), Error> {
         if !self.link.is_connected() {
             self.link.connect(None)?;
-            self.failed = 0;
+            self.connected();
         }
         self.link.send(&cmd(name).arg(names))?;
         self.link.write_out();
@@ -221,13 +228,3 @@ impl Iterator for Listen<'_> {
         self.subscriptions.next_until(None).transpose()
     }
 }
-
-/// The time to wait after so many attempts that have failed: a random one, up to a bound that doubles.
-fn pause(failed: u32) -> Duration {
-    let bound = FIRST_PAUSE.saturating_mul(1 << (failed - 1).min(20)).min(LONGEST_PAUSE);
-    let random = RandomState::new().hash_one(0) >> 32;
-    bound.mul_f64(random as f64 / f64::from(u32::MAX))
-}
-
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);

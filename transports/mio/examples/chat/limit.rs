@@ -3,8 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use redwire_mio::redwire::connection::{SendError, Ticket};
-use redwire_mio::{Connection, Script};
+use redwire_mio::Client;
+use redwire_mio::redwire::client::Error;
+use redwire_mio::redwire::connection::Ticket;
+use redwire_mio::redwire::script::Script;
 
 /// A bucket is one number: when it will be full again, in milliseconds. It is gone when it is full. The clock is the
 /// server's, which is the same for all rooms.
@@ -22,13 +24,13 @@ return 0
 ";
 
 pub(crate) struct Limit {
-    script: Script,
+    script: Script<'static>,
     lines: u32,
     pace: u64,
 }
 
 impl Limit {
-    /// So many lines at once, and one more behind each `pace`.
+    /// So many lines at once, and one more after each `pace`.
     pub(crate) fn new(lines: u32, pace: Duration) -> Self {
         // Numbers of Lua are exact up to 2^53.
         let pace = u64::try_from(pace.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 32);
@@ -36,7 +38,7 @@ impl Limit {
     }
 
     /// Asks whether `name` may say a line: the reply is 0, or how many milliseconds there are to wait.
-    pub(crate) fn ask(&self, redis: &mut Connection, now: Instant, name: &str) -> Result<Ticket, SendError> {
-        redis.call(now, &self.script, format!("redwire-chat:limit:{name}"), (self.lines, self.pace))
+    pub(crate) fn ask(&self, redis: &mut Client, now: Instant, name: &str) -> Result<Ticket, Error> {
+        redis.script(now, &self.script, format!("redwire-chat:limit:{name}"), (self.lines, self.pace))
     }
 }

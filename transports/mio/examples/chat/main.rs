@@ -27,7 +27,7 @@ const USAGE: &str = "\
 usage: chat serve HOST:PORT [URL [LINES [MILLISECONDS]]]
        chat show [URL]
 
-serve   opens the room; each name may say LINES at once (3), and one more behind each MILLISECONDS (1000)
+serve   opens the room; each name may say LINES at once (3), and one more after each MILLISECONDS (1000)
 show    opens a room, lets clients talk in it, and prints what they see
 URL     the Redis server: REDIS_URL or redis://localhost if it is not there";
 

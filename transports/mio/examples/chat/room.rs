@@ -13,7 +13,7 @@ use redwire_mio::redwire::command::{publish, subscribe};
 use redwire_mio::redwire::connection::{CloseReason, Config, Event, Ticket};
 use redwire_mio::redwire::resp::Protocol;
 use redwire_mio::redwire::url::Url;
-use redwire_mio::{Address, Backoff, Connection, Options};
+use redwire_mio::{Address, Backoff, Client, Options};
 
 use crate::limit::Limit;
 use crate::log;
@@ -39,12 +39,14 @@ pub(crate) struct Room {
     listener: TcpListener,
     /// When to accept without an event of the listener.
     accept_at: Option<Instant>,
-    redis: Connection,
+    redis: Client,
     subscription: Ticket,
     /// Redis is there.
     online: bool,
     /// It has been there before.
     settled: bool,
+    /// How many attempts to reach Redis have failed, as far as that was logged.
+    failed: u32,
     limit: Limit,
     members: HashMap<Token, Member>,
     /// Tokens are not used twice: what is late for one client cannot reach the next.
@@ -85,7 +87,7 @@ impl Room {
             .backoff(Backoff::new(Duration::from_millis(50), Duration::from_secs(2)))
             .queue_limit(1 << 20)
             .receive_limit(MESSAGE_LIMIT);
-        let mut redis = Connection::with_options(now, Address::of(&url.endpoint)?, config, options);
+        let mut redis = Client::with_options(now, Address::of(&url.endpoint)?, config, options);
         poll.registry().register(&mut redis, REDIS, BOTH)?;
         let subscription = redis.send(now, &subscribe(CHANNEL))?;
 
@@ -97,6 +99,7 @@ impl Room {
             subscription,
             online: false,
             settled: false,
+            failed: 0,
             limit,
             members: HashMap::new(),
             next_token: FIRST_MEMBER,
@@ -290,6 +293,11 @@ impl Room {
                 _ => {}
             }
         }
+        let failed = self.redis.link().attempts_failed();
+        if std::mem::replace(&mut self.failed, failed) < failed {
+            let error = self.redis.error().map(|error| format!(" ({error})")).unwrap_or_default();
+            log(&format!("redis is still away{error}"));
+        }
         Ok(())
     }
 
@@ -323,7 +331,7 @@ impl Room {
         member.say('!', text.as_bytes());
     }
 
-    /// Redis has gone, or did not come. The connection tries again by itself.
+    /// Redis has gone. The client tries again by itself.
     fn closed(&mut self, refused: bool, reason: &str) -> Result<(), Box<dyn Error>> {
         if refused && !self.settled {
             return Err(
@@ -331,11 +339,9 @@ impl Room {
             );
         }
         let error = self.redis.error().map(|error| format!(" ({error})")).unwrap_or_default();
+        log(&format!("redis is away: {reason}{error}"));
         if std::mem::take(&mut self.online) {
-            log(&format!("redis is away: {reason}{error}"));
             self.announce(AWAY);
-        } else {
-            log(&format!("redis is still away: {reason}{error}"));
         }
         Ok(())
     }
