@@ -12,7 +12,7 @@ use redwire::reply::{self, Value};
 use redwire::resp::{Data, ErrorReply, Frame, Limits};
 use redwire::storage::{self, Text};
 use redwire::url::{self, Secret, Url};
-use redwire::{connection, resp, script, time};
+use redwire::{client, connection, resp, script, time};
 use redwire_kit::defmt_frames::{holds, take};
 
 /// Makes sure at compile time that types are `Format`, and gives their names, each after its module.
@@ -33,7 +33,10 @@ macro_rules! formats {
 #[test]
 fn every_public_type_is_format() {
     let listed = formats! {
-        command: Cmd<(), ()>, Fixed<u8>, Open, Side;
+        client: Attempts, Backoff, Batch<()>, Call, Commands, Download, Entry, Error, ErrorKind, Inbox, KeptScriptCall, Link,
+            LinkState, Message, MessageKind, Next, Overflow, Queued, ScriptCall, Sent, ServerError, Session, Step, Upload, Watch,
+            Whole;
+        command: Cmd<(), ()>, Fixed<u8>, Lent<u8>, Open, Side;
         connection: Buffers, Capacity, Changes, CloseReason, Config, Connection, Event, Failure, FailureReason, Message,
             Misuse, Mode, SendError, SendOptions, Slot, Subscription, SubscriptionEnd, SubscriptionKind, Ticket, TimeoutReason,
             Transaction, TransactionTickets;

@@ -37,6 +37,8 @@ mod call;
 mod commands;
 mod error;
 mod exchange;
+#[cfg(feature = "defmt")]
+mod format;
 mod inbox;
 mod link;
 mod pieces;

@@ -251,6 +251,7 @@ pub(super) struct Counted<A>(pub(super) A);
 /// assert_eq!(encode(&watch(Lent(&keys))), encode(&["WATCH", "a", "b", "c"]));
 /// ```
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Lent<'a, A: ?Sized>(pub &'a A);
 
 impl<A: Arguments + ?Sized> Arguments for Lent<'_, A> {
