@@ -1,185 +1,215 @@
-//! The conformance list: conversations of a user with a server, with their outcome, that every transport has to hold.
+//! What every transport's client does, as a list of conversations: what a user does, what the server is asked and answers,
+//! and what comes of it.
 //!
-//! A [`Conversation`] says what the server answers, what the user does, and what comes of that: results, errors, whether
-//! something may have been executed, and the commands on the wire. A transport's test implements [`Transport`], and
-//! [`hold`] runs the whole list, under RESP2 and RESP3, with the stream cut into pieces of every length.
+//! A transport has an adapter in its tests, which implements [`Transport`], and runs the list with [`run`] against a server
+//! in memory that plays, under both protocols and with the line cut at every byte. With [`run_real`] it runs those of them
+//! that need no misbehaving server on a real one.
 
-mod list;
+mod batches;
+mod commands;
+mod faults;
+mod messages;
 mod peer;
+mod real;
+mod run;
+mod scripts;
+mod transactions;
+mod wanted;
 
-use redwire::client::{Error, ErrorKind};
-use redwire::reply::{DecodeError, FromReply, Reply};
-use redwire::resp::{Frame, Protocol};
+use std::time::Duration;
 
-pub use list::LIST;
-pub use peer::Peer;
+use redwire::resp::Protocol;
 
-/// A conversation, and what has to come of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Conversation {
-    /// What it is about.
-    pub name: &'static str,
-    /// What the server does, connection after connection.
-    pub play: &'static [&'static [(&'static str, Answer)]],
-    /// What the user does, and what comes of it.
-    pub acts: &'static [(Act, &'static str)],
-    /// What has to be possible.
-    pub needs: &'static [Ability],
+pub use peer::{Line, Peer};
+pub use real::run_real;
+pub use run::run;
+pub use wanted::{Failure, Outcome, shown};
+
+/// All conversations.
+pub fn list() -> Vec<&'static Conversation> {
+    [commands::LIST, batches::LIST, transactions::LIST, scripts::LIST, messages::LIST, faults::LIST]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-/// What a server does when a command has come.
+/// What a client is configured with.
 #[derive(Debug, Clone, Copy)]
-pub enum Answer {
-    /// It says this. A push begins with `>`, and is an array under RESP2.
-    Says(&'static str),
-    /// It says this, and closes the stream.
-    SaysAndCloses(&'static str),
+pub struct Setup {
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// How long a reply may take. None: for ever.
+    pub timeout: Option<Duration>,
+    /// How often a transaction is tried.
+    pub attempts: u32,
 }
 
-/// What a user does.
-#[derive(Debug, Clone, Copy)]
-pub enum Act {
-    /// One command.
-    Call(&'static str),
-    /// Commands together, plain. The outcome is that of each, or an error.
-    Batch(&'static [&'static str]),
-    /// The same, with results for so many.
-    BatchOf(&'static [&'static str], usize),
-    /// Commands between MULTI and EXEC.
-    Atomic(&'static [&'static str]),
-    /// Keys are watched, a command reads, and commands are queued.
-    Transaction {
-        /// The key that is watched.
-        keys: &'static str,
-        /// The command that reads.
-        reads: &'static str,
-        /// Those that are queued.
-        queues: &'static [&'static str],
-    },
-    /// The same, but the closure gives up after it has read.
-    GivesUp {
-        /// The key that is watched.
-        keys: &'static str,
-        /// The command that reads.
-        reads: &'static str,
-    },
-    /// A script with a key and an argument.
-    Script(&'static str),
-    /// A script twice with one key each, between MULTI and EXEC.
-    ScriptTwice(&'static str),
-    /// Subscribes to a channel, and waits for the confirmation: `subscribed`.
-    Subscribe(&'static str),
-    /// The next message.
-    Message,
-}
-
-/// What not every transport can do.
+/// What not every transport has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {
-    /// Commands have a deadline, of [`COMMAND_TIMEOUT_MILLIS`].
+    /// WATCH.
+    Watch,
+    /// Scripts that are brought along.
+    Scripts,
+    /// Subscriptions and their messages.
+    Messages,
+    /// Timeouts.
     Deadlines,
-    /// A connection that has ended is noticed before anything is written.
-    Notices,
-    /// There is one connection, which the next command uses whatever is still to come on it.
-    OneConnection,
+    /// It connects again by itself.
+    Reconnects,
 }
 
-/// How long commands may take, in milliseconds.
-pub const COMMAND_TIMEOUT_MILLIS: u64 = 40;
-
-/// How often a transaction starts over at most.
-pub const ATTEMPTS: u32 = 3;
-
-/// A transport under test.
+/// A client, as its user sees it. What comes of a call is text: [`wanted!`](crate::wanted) makes it.
 pub trait Transport {
-    /// What it cannot do.
-    const LACKS: &'static [Ability];
+    /// Runs a command, which stands alone, and reads its reply as what is wanted.
+    fn execute(&mut self, command: &'static str, want: Want) -> Outcome;
 
-    /// A client of the peer, that speaks this protocol, and tries transactions [`ATTEMPTS`] times. With `deadlines` commands
-    /// may take [`COMMAND_TIMEOUT_MILLIS`], without for ever.
-    fn new(peer: Peer, protocol: Protocol, deadlines: bool) -> Self;
+    /// Runs commands together, between MULTI and EXEC if `atomic`.
+    fn batch(&mut self, commands: &[Entry], atomic: bool, want: Want) -> Outcome;
 
-    /// Does what the user does, and gives the outcome as [`shown`] and [`failed`] write it.
-    fn act(&mut self, act: Act) -> String;
+    /// Runs a transaction whose keys are watched, and starts over when they have changed. `interfere` is to be called
+    /// after what is read and before EXEC.
+    fn watch(&mut self, keys: &'static str, body: &Body, interfere: &mut dyn FnMut()) -> Outcome;
+
+    /// Calls [`SOURCE`] with a key and an argument.
+    fn script(&mut self, key: &'static str, argument: &'static str, want: Want) -> Outcome;
+
+    /// Subscribes to channels.
+    fn subscribe(&mut self, channels: &'static str) -> Outcome;
+
+    /// Waits for the next message and shows it: `channel payload`; `gap`, with how much is subscribed to again.
+    /// Confirmations are passed over.
+    fn message(&mut self) -> Outcome;
 }
 
-/// Runs the list; `pieces` are the lengths into which the stream is cut. Gives the number of conversations.
-///
-/// # Panics
-/// One of them comes out otherwise.
-pub fn hold<T: Transport>(name: &str, pieces: impl IntoIterator<Item = usize> + Clone) -> usize {
-    let mut held = 0;
-    for conversation in LIST {
-        if conversation.needs.iter().any(|ability| T::LACKS.contains(ability)) {
-            println!("{name}: {} needs {:?}", conversation.name, conversation.needs);
-            continue;
-        }
-        for protocol in [Protocol::Resp2, Protocol::Resp3] {
-            for piece in pieces.clone() {
-                run::<T>(name, conversation, protocol, piece);
-            }
-        }
-        held += 1;
+/// The source of the script.
+pub const SOURCE: &str = "return 1";
+
+/// One command of a batch.
+#[derive(Debug, Clone, Copy)]
+pub enum Entry {
+    /// Its words, with blanks between them.
+    Words(&'static str),
+    /// A call of [`SOURCE`], with a key and an argument.
+    Script(&'static str, &'static str),
+}
+
+/// What a reply is read as, or each of a batch's replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing of it matters.
+    Nothing,
+    /// A text, if there is one.
+    Text,
+    /// A number.
+    Number,
+    /// Whatever it is.
+    Raw,
+    /// Whatever it is, and it may be an error.
+    Either,
+    /// Of a batch: exactly two replies.
+    Two,
+}
+
+/// What is done between WATCH and EXEC.
+#[derive(Debug, Clone, Copy)]
+pub struct Body {
+    /// What is read, as texts.
+    pub reads: &'static [&'static str],
+    /// What is queued.
+    pub queue: &'static [Entry],
+    /// How it ends.
+    pub end: End,
+}
+
+/// How the closure of a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It executes what is queued.
+    Execute(Want),
+    /// It fails with [`Failure::given_up`].
+    GiveUp,
+}
+
+/// What happens: something that a user does, or the server by itself.
+#[derive(Debug, Clone, Copy)]
+pub enum Act {
+    /// [`Transport::execute`].
+    Execute(&'static str, Want),
+    /// [`Transport::batch`].
+    Batch(&'static [Entry], Want),
+    /// The same, atomic.
+    Atomic(&'static [Entry], Want),
+    /// [`Transport::watch`]; in so many attempts somebody else changes the key in between, where the server is a real one.
+    Watch(&'static str, Body, u32),
+    /// [`Transport::script`].
+    Script(&'static str, &'static str, Want),
+    /// [`Transport::subscribe`].
+    Subscribe(&'static str),
+    /// [`Transport::message`].
+    Message,
+    /// The server says something over the connection that was opened last.
+    Say(&'static str),
+    /// The server closes all connections.
+    Lose,
+}
+
+/// What a connection of the server expects next, and what it does then.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    /// The words of the command.
+    pub command: &'static str,
+    /// What it answers, as in RESP3. In RESP2 nulls and pushes are what they are there.
+    pub answer: &'static str,
+    /// It closes the connection behind the answer.
+    pub closes: bool,
+}
+
+/// An answer.
+const fn on(command: &'static str, answer: &'static str) -> Step {
+    Step { command, answer, closes: false }
+}
+
+/// An answer, or none, and then the end of the connection.
+const fn end(command: &'static str, answer: &'static str) -> Step {
+    Step { command, answer, closes: true }
+}
+
+/// One conversation.
+#[derive(Debug, Clone, Copy)]
+pub struct Conversation {
+    /// What it shows.
+    pub name: &'static str,
+    /// What a transport needs for it.
+    pub needs: &'static [Ability],
+    /// How long a reply may take, in milliseconds.
+    pub timeout: Option<u64>,
+    /// What each of the server's connections expects, in the order in which they are opened. Exactly that has to be sent,
+    /// and no other connection to be opened.
+    pub play: &'static [&'static [Step]],
+    /// What happens, and what the user gets from it: nothing from what the server does.
+    pub acts: &'static [(Act, &'static str)],
+    /// A real server does the same, if these commands were executed before.
+    pub real: Option<&'static [&'static str]>,
+}
+
+impl Conversation {
+    /// A conversation for every transport, which needs this server.
+    const fn new(
+        name: &'static str,
+        play: &'static [&'static [Step]],
+        acts: &'static [(Act, &'static str)],
+    ) -> Self {
+        Conversation { name, needs: &[], timeout: None, play, acts, real: None }
     }
-    println!("{name}: {held} of {} conversations", LIST.len());
-    held
-}
 
-fn run<T: Transport>(name: &str, conversation: &Conversation, protocol: Protocol, piece: usize) {
-    let peer = Peer::new(conversation.play, piece);
-    let deadlines = conversation.needs.contains(&Ability::Deadlines);
-    let mut transport = T::new(peer.clone(), protocol, deadlines);
-    let context = || format!("{name}: {} over {protocol:?} in pieces of {piece}", conversation.name);
-    for (act, outcome) in conversation.acts {
-        let what = transport.act(*act);
-        peer.assert_sane(&context);
-        assert_eq!(what, *outcome, "{}: {act:?}", context());
+    const fn needs(mut self, needs: &'static [Ability]) -> Self {
+        self.needs = needs;
+        self
     }
-    drop(transport);
-    peer.assert_over(&context);
-}
 
-/// A reply as the list writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown(pub String);
-
-impl<'a> FromReply<'a> for Shown {
-    fn from_reply(reply: Reply<'_, 'a>) -> Result<Self, DecodeError<'a>> {
-        if let Some(error) = reply.error() {
-            return Err(DecodeError::Server(error));
-        }
-        Frame::from_reply(reply).map(|frame| Shown(show(frame)))
+    const fn real(mut self, before: &'static [&'static str]) -> Self {
+        self.real = Some(before);
+        self
     }
-}
-
-fn show(frame: Frame<'_>) -> String {
-    match frame.text() {
-        _ if frame.is_null() => "null".into(),
-        Some(text) => String::from_utf8_lossy(text).into_owned(),
-        None => match frame.decode::<i64>() {
-            Ok(number) => number.to_string(),
-            Err(_) => format!("{:?}", frame.elements().map(show).collect::<Vec<_>>()),
-        },
-    }
-}
-
-/// What a command has given, or several.
-pub fn shown<'s>(replies: impl IntoIterator<Item = &'s Shown>) -> String {
-    replies.into_iter().map(|reply| reply.0.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// How something has failed: what happened, to which command, and whether it may have been executed.
-pub fn failed<T>(error: &Error<T>) -> String {
-    let kind = match error.kind() {
-        ErrorKind::Server(error) => format!("server: {error}"),
-        ErrorKind::Aborted(error) => format!("aborted: {error}"),
-        ErrorKind::Mismatch(_) => "mismatch".into(),
-        ErrorKind::Protocol(error) => format!("protocol: {:?}", error.kind),
-        ErrorKind::Misuse(misuse) => format!("misuse {misuse:?}"),
-        ErrorKind::Length { commands, replies } => format!("{commands} commands, {replies} replies"),
-        kind => format!("{kind:?}").to_ascii_lowercase(),
-    };
-    let at = error.position().map_or(String::new(), |position| format!(" at {position}"));
-    let maybe = if error.maybe_executed() { ", maybe executed" } else { "" };
-    format!("{kind}{at}{maybe}")
 }

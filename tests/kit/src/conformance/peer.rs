@@ -1,145 +1,182 @@
-//! The server of a conversation: it plays what it is told to, over a line that is cut.
+//! The server that plays, and its end of the lines.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::Answer;
+use redwire::resp::Protocol;
+
+use super::{Conversation, Step};
 use crate::words;
 
-/// A server in memory. Its clones are the same one: a stream of the transport under test holds one.
+/// A server that expects what a conversation says. Adapters make their streams from it; what it is asked is worked through
+/// while they are written.
 #[derive(Debug, Clone)]
 pub struct Peer(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    play: VecDeque<&'static [(&'static str, Answer)]>,
-    /// What is still to come on this connection.
-    left: VecDeque<(&'static str, Answer)>,
-    resp3: bool,
-    received: Vec<u8>,
-    out: VecDeque<u8>,
-    open: bool,
-    /// The number of the connection, from 1.
-    connection: usize,
+    protocol: Protocol,
+    play: &'static [&'static [Step]],
+    /// The most bytes that go over the line at once.
     piece: usize,
-    /// What should not have come.
-    wrong: Option<String>,
+    lines: Vec<LineState>,
+    /// What was done to it that it did not expect.
+    faults: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct LineState {
+    /// How much of the play is over.
+    step: usize,
+    received: Vec<u8>,
+    inbound: Vec<u8>,
+    closed: bool,
+}
+
+/// The client's end of a connection. It never waits.
+#[derive(Debug)]
+pub struct Line {
+    peer: Peer,
+    number: usize,
 }
 
 impl Peer {
-    pub(super) fn new(play: &'static [&'static [(&'static str, Answer)]], piece: usize) -> Self {
-        Peer(Arc::new(Mutex::new(State {
-            play: play.iter().copied().collect(),
-            left: VecDeque::new(),
-            resp3: false,
-            received: Vec::new(),
-            out: VecDeque::new(),
-            open: false,
-            connection: 0,
-            piece,
-            wrong: None,
-        })))
+    pub(super) fn new(conversation: &Conversation, protocol: Protocol, piece: usize) -> Self {
+        let (lines, faults) = Default::default();
+        Peer(Arc::new(Mutex::new(State { protocol, play: conversation.play, piece, lines, faults })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// A new connection, if there is to be another; its number.
-    pub fn connect(&self) -> Option<usize> {
+    /// Opens the next connection.
+    ///
+    /// # Errors
+    /// Nobody expects it.
+    pub fn open(&self) -> io::Result<Line> {
         let mut state = self.state();
-        let next = state.play.pop_front()?;
-        if !state.left.is_empty() {
-            state.wrong = Some(format!("it connects again while {:?} is still to come", state.left));
+        let number = state.lines.len();
+        if number >= state.play.len() {
+            state.faults.push("a connection that nobody expects".into());
+            return Err(ErrorKind::ConnectionRefused.into());
         }
-        state.left = next.iter().copied().collect();
-        state.resp3 = false;
-        state.received.clear();
-        state.out.clear();
-        state.open = true;
-        state.connection += 1;
-        Some(state.connection)
+        state.lines.push(LineState::default());
+        Ok(Line { peer: self.clone(), number })
     }
 
-    /// Writes over a connection. None: it is closed.
-    pub fn write(&self, connection: usize, bytes: &[u8]) -> Option<usize> {
+    /// The client would wait for ever.
+    pub fn hangs(&self) {
+        self.state().faults.push("it waits for ever".into());
+    }
+
+    pub(super) fn say(&self, text: &str) {
         let mut state = self.state();
-        if !state.open || state.connection != connection {
-            return None;
+        let bytes = spoken(text, "", state.protocol);
+        if let Some(line) = state.lines.last_mut() {
+            line.inbound.extend(bytes);
         }
-        let count = bytes.len().min(state.piece);
-        state.received.extend_from_slice(&bytes[..count]);
-        while let Some(command) = words::take(&mut state.received) {
-            state.answer(&words::line(&command));
-        }
-        Some(count)
     }
 
-    /// How many bytes can be read: none for now, or, if it is `None`, none any more.
-    pub fn readable(&self, connection: usize) -> Option<usize> {
+    pub(super) fn lose(&self) {
+        self.state().lines.iter_mut().for_each(|line| line.closed = true);
+    }
+
+    /// What was done that nobody expects, or was not done.
+    pub(super) fn faults(&self) -> Vec<String> {
         let state = self.state();
-        match state.out.len() {
-            _ if state.connection != connection => None,
-            0 if !state.open => None,
-            count => Some(count),
+        let mut faults = state.faults.clone();
+        for (number, steps) in state.play.iter().enumerate() {
+            let done = state.lines.get(number).map_or(0, |line| line.step);
+            let missing = steps.iter().skip(done).map(|step| step.command);
+            faults.extend(missing.map(|command| format!("not sent over connection {number}: {command}")));
         }
-    }
-
-    /// Reads from a connection as much as there is. None: it is closed.
-    pub fn read(&self, connection: usize, buffer: &mut [u8]) -> Option<usize> {
-        let available = self.readable(connection)?;
-        let mut state = self.state();
-        let count = available.min(buffer.len()).min(state.piece);
-        for (place, byte) in buffer.iter_mut().zip(state.out.drain(..count)) {
-            *place = byte;
-        }
-        Some(count)
-    }
-
-    /// Fails if something came that should not have.
-    pub(super) fn assert_sane(&self, context: &dyn Fn() -> String) {
-        if let Some(wrong) = &self.state().wrong {
-            panic!("{}: {wrong}", context());
-        }
-    }
-
-    /// Fails if not all has come that should have.
-    pub(super) fn assert_over(&self, context: &dyn Fn() -> String) {
-        self.assert_sane(context);
-        let state = self.state();
-        assert!(state.left.is_empty(), "{}: {:?} never came", context(), state.left);
-        assert!(state.play.is_empty(), "{}: it never connected for {:?}", context(), state.play);
+        faults
     }
 }
 
-impl State {
-    fn answer(&mut self, line: &str) {
-        if line.starts_with("HELLO 3") {
-            self.resp3 = true;
-            self.out.extend(b"%1\r\n+proto\r\n:3\r\n");
-            return;
+impl Line {
+    /// Takes as much as goes over the line at once.
+    ///
+    /// # Errors
+    /// The server has closed it.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let state = &mut *self.peer.state();
+        let line = &mut state.lines[self.number];
+        if line.closed {
+            return Err(ErrorKind::BrokenPipe.into());
         }
-        if line.starts_with("CLIENT SETINFO") {
-            self.out.extend(b"+OK\r\n");
-            return;
-        }
-        let (says, closes) = match self.left.pop_front() {
-            Some((expected, answer)) if expected == line => match answer {
-                Answer::Says(says) => (says, false),
-                Answer::SaysAndCloses(says) => (says, true),
-            },
-            other => {
-                let expected = other.map_or("nothing", |(expected, _)| expected);
-                self.wrong.get_or_insert(format!("{line:?} came, expected is {expected:?}"));
-                ("-ERR unexpected\r\n", true)
+        let count = bytes.len().min(state.piece);
+        line.received.extend_from_slice(&bytes[..count]);
+        while let Some(words) = words::take(&mut line.received).map(|words| words::line(&words)) {
+            if line.closed {
+                break;
             }
-        };
-        let mut line_begins = true;
-        for byte in says.bytes() {
-            let push = line_begins && byte == b'>' && !self.resp3;
-            self.out.push_back(if push { b'*' } else { byte });
-            line_begins = byte == b'\n';
+            if let Some(answer) = greeting(&words) {
+                line.inbound.extend_from_slice(answer);
+                continue;
+            }
+            match state.play[self.number].get(line.step) {
+                Some(step) if step.command == words => {
+                    line.step += 1;
+                    line.inbound.extend(spoken(step.answer, step.command, state.protocol));
+                    line.closed |= step.closes;
+                }
+                other => {
+                    let instead = other.map_or("nothing", |step| step.command);
+                    state.faults.push(format!("{words} was sent, and {instead} expected"));
+                    line.closed = true;
+                }
+            }
         }
-        self.open &= !closes;
+        Ok(count)
     }
+
+    /// Gives what has come, as much as goes over the line at once; nothing at the end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`]: nothing has.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let state = &mut *self.peer.state();
+        let line = &mut state.lines[self.number];
+        if line.inbound.is_empty() && !line.closed {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let count = buffer.len().min(state.piece).min(line.inbound.len());
+        buffer[..count].copy_from_slice(&line.inbound[..count]);
+        line.inbound.drain(..count);
+        Ok(count)
+    }
+
+    /// The server it leads to.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+/// What a connection begins with is nobody's matter here.
+fn greeting(words: &str) -> Option<&'static [u8]> {
+    if words.starts_with("HELLO 3") {
+        Some(b"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n")
+    } else if words.starts_with("HELLO") {
+        Some(b"*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:2\r\n")
+    } else if words.starts_with("CLIENT SETINFO") {
+        Some(b"+OK\r\n")
+    } else {
+        None
+    }
+}
+
+/// An answer in the words of the protocol.
+fn spoken(answer: &str, command: &str, protocol: Protocol) -> Vec<u8> {
+    if protocol == Protocol::Resp3 {
+        return answer.into();
+    }
+    let null = if command == "EXEC" { "*-1\r\n" } else { "$-1\r\n" };
+    let lines = answer.split_inclusive("\r\n").map(|line| match line.strip_prefix('>') {
+        Some(count) => format!("*{count}"),
+        None if line == "_\r\n" => null.into(),
+        None => line.into(),
+    });
+    lines.collect::<String>().into_bytes()
 }
