@@ -93,15 +93,15 @@ impl Message<'_> {
 impl defmt::Format for Message<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         let Message { kind, channel, pattern, payload, count } = self;
-        defmt::write!(
-            f,
-            "Message {{ kind: {}, channel: {=[u8]:a}, pattern: {}, payload: {=[u8]:a}, count: {} }}",
-            kind,
-            channel,
-            pattern,
-            payload,
-            count
-        );
+        defmt::write!(f, "Message {{ kind: {}, channel: {=[u8]:a}", kind, channel);
+        if let Some(pattern) = pattern {
+            defmt::write!(f, ", pattern: {=[u8]:a}", pattern);
+        }
+        defmt::write!(f, ", payload: {=[u8]:a}", payload);
+        if let Some(count) = count {
+            defmt::write!(f, ", count: {=i64}", count);
+        }
+        defmt::write!(f, " }}");
     }
 }
 

@@ -217,6 +217,7 @@ fn lost_connection(redis: &mut Redis, other: &mut Other) -> Result<(), Error> {
     let patterns = redis.connection().subscriptions(SubscriptionKind::Pattern);
     let line = redis.connector().used;
     info!("connected over line {=u8}: {=usize} channel, {=usize} pattern", line, channels, patterns);
+    message("after the loss", redis.get_message(Duration::from_secs(10))?);
     let receivers = other.publish("tour:news", "still there?")?;
     info!("PUBLISH by another client: {=u64} receiver", receivers);
     message("message", redis.get_message(Duration::from_secs(10))?);
