@@ -156,7 +156,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     ///
     /// # Errors
     /// [`Error`]. A command that changes what the connection is for all that follow (SELECT, WATCH, MULTI, MONITOR, SUBSCRIBE,
-    /// CLIENT REPLY), or is not answered, is refused before a byte is written, of kind [`ErrorKind::Misuse`] with
+    /// CLIENT REPLY), or is not answered, is refused before a byte is written, of kind [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) with
     /// [`OwnConnection`](redwire::connection::Misuse::OwnConnection): there are the configuration and methods for what is
     /// wanted of them.
     pub async fn execute<'c, T, R>(&'c mut self, command: T) -> Result<R, Error>
@@ -264,7 +264,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// commands; under RESP3 (Redis 6.0) it can.
     ///
     /// # Errors
-    /// [`Error`]; of kind [`ErrorKind::Capacity`] if there is no room for the names, to which nothing was subscribed then.
+    /// [`Error`]; of kind [`ErrorKind::Capacity`](crate::ErrorKind::Capacity) if there is no room for the names, to which nothing was subscribed then.
     pub async fn subscribe<A: Arguments>(&mut self, channels: A) -> Result<(), Error> {
         self.confirmed(&command::subscribe(channels)).await
     }
@@ -354,7 +354,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// no connection to be had it tries again, with pauses, and fails when the time has passed.
     ///
     /// # Errors
-    /// [`Error`]; of kind [`ErrorKind::MessagesLost`] if messages did not fit into the memory for them.
+    /// [`Error`]; of kind [`ErrorKind::MessagesLost`](crate::ErrorKind::MessagesLost) if messages did not fit into the memory for them.
     pub async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message<'_>>, Error> {
         let until = self.clock.now() + timeout;
         match self.next_message(until).await {

@@ -78,7 +78,7 @@ pub trait AsyncConnector {
     const CANCEL_SAFE: bool;
 
     /// Whether [`connect`](Self::connect) may be dropped between two polls and called again, and goes on where it was: true
-    /// where it never waits, as for a [`Line`], and for a [`Resuming`] one. A command that is called as a method connects by
+    /// where it never waits, as for a [`Line`]. A command that is called as a method connects by
     /// itself then; otherwise it fails with [`ErrorKind::Disconnected`](crate::ErrorKind::Disconnected) where there is no
     /// connection, and [`execute`](crate::AsyncClient::execute) and all other calls connect.
     const RESUMES: bool = false;

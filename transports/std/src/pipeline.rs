@@ -85,7 +85,7 @@ impl<'c> Pipeline<'c> {
     /// # Errors
     /// The first error among the replies, which names its command, unless `T` takes it as a value: the other commands
     /// have been executed all the same, and [`Error::position`] tells which it was. In an atomic pipeline of which a
-    /// command is refused while it is queued, nothing is executed: that is of kind [`ErrorKind::Aborted`]. When the number
+    /// command is refused while it is queued, nothing is executed: that is of kind [`ErrorKind::Aborted`](crate::ErrorKind::Aborted). When the number
     /// of commands is not that of the types, nothing is sent.
     pub fn execute<T: FromReplies>(&mut self) -> Result<T, Error> {
         let result = self.run();
