@@ -187,7 +187,7 @@ fn shard_channels() {
         let mut redis = Client::new(place.clone(), config, memory.memory(), clock()).with_deadlines();
         if !server.has_since((7, 0)) {
             let error = redis.ssubscribe("orders").unwrap_err();
-            assert!(error.to_string().starts_with("ERR unknown command `SSUBSCRIBE`"), "{error}");
+            assert!(error.to_string().starts_with("SSUBSCRIBE: ERR unknown command `SSUBSCRIBE`"), "{error}");
             redis.ping().unwrap();
             return;
         }
