@@ -3,8 +3,8 @@
 use std::task::Poll;
 
 use redwire::client::{
-    Call, Commands, Error, ErrorKind, Exchange, Inbox, MessageKind, Overflow, Queued, ScriptCall,
-    ServerError, Session,
+    Call, Commands, Download, Error, ErrorKind, Exchange, Inbox, MessageKind, Overflow, Queued, ScriptCall,
+    ServerError, Session, Upload,
 };
 use redwire::command::{Commands as _, blpop, cmd, evalsha, get, select, set, subscribe};
 use redwire::connection::{Buffers, Capacity, Config, Connection, Misuse, SendOptions};
@@ -589,4 +589,86 @@ fn a_command_that_finds_no_room_waits_for_replies_that_nobody_waits_for() {
     commands.get("a").get("b").get("c");
     let error = pair.run(&mut commands.atomic::<()>().unwrap()).unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Capacity(Capacity::InFlight));
+}
+
+#[test]
+fn values_in_pieces() {
+    each_cut(&[("GET a", "$10\r\n0123456789\r\n"), ("GET none", "$-1\r\n"), ("LLEN l", ":1\r\n")], |pair| {
+        let command = get("a");
+        let mut call = Download::call(&command);
+        pair.run(&mut call).unwrap();
+        let mut download = Download::begin(&call, &pair.session).unwrap().unwrap();
+        let mut whole = Vec::new();
+        while let Some(piece) = {
+            pair.run(&mut download).unwrap();
+            download.piece(&pair.session)
+        } {
+            whole.extend_from_slice(piece);
+        }
+        assert_eq!(whole, b"0123456789");
+        let command = get("none");
+        let mut call = Download::call(&command);
+        pair.run(&mut call).unwrap();
+        assert!(Download::begin(&call, &pair.session).unwrap().is_none());
+        let command = cmd("LLEN").arg("l");
+        let mut call = Download::call(&command);
+        pair.run(&mut call).unwrap();
+        let error = Download::begin(&call, &pair.session).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Mismatch(_)), "{error}");
+    });
+    each_cut(&[("SET k abcdef", "+OK\r\n"), ("GET k", "$1\r\nx\r\n")], |pair| {
+        let command = cmd("SET").arg("k");
+        let mut begun = Upload::begin(&command, 6);
+        pair.run(&mut begun).unwrap();
+        let ticket = begun.ticket().unwrap();
+        pair.run(&mut Upload::append(ticket, b"abc", pair.session.engine()).unwrap()).unwrap();
+        let excess = Upload::append(ticket, b"defg", pair.session.engine()).unwrap_err();
+        assert_eq!(*excess.kind(), ErrorKind::Excess { remaining: 3 });
+        let early = Upload::finish(ticket, pair.session.engine()).unwrap_err();
+        assert_eq!(*early.kind(), ErrorKind::Incomplete);
+        pair.run(&mut Upload::append(ticket, b"def", pair.session.engine()).unwrap()).unwrap();
+        pair.run(&mut Upload::flush(ticket)).unwrap();
+        pair.run(&mut Upload::finish(ticket, pair.session.engine()).unwrap()).unwrap();
+        pair.session.reply::<()>().unwrap();
+        let command = get("k");
+        pair.run(&mut Call::new(&command)).unwrap();
+    });
+    // Given up half way it ends the connection: nothing of it is executed.
+    let mut pair = Pair::new(&[]);
+    let command = cmd("SET").arg("k");
+    let mut begun = Upload::begin(&command, 6);
+    pair.run(&mut begun).unwrap();
+    let ticket = begun.ticket().unwrap();
+    let mut step = Upload::append(ticket, b"abc", pair.session.engine()).unwrap();
+    pair.run(&mut step).unwrap();
+    pair.session.engine_mut().handle_eof();
+    let mut step = Upload::append(ticket, b"def", pair.session.engine()).unwrap();
+    pair.run(&mut step).unwrap();
+    let error = pair.run(&mut Upload::finish(ticket, pair.session.engine()).unwrap()).unwrap_err();
+    assert_eq!((error.kind(), error.maybe_executed()), (&ErrorKind::Disconnected, false));
+}
+
+#[test]
+fn a_line_is_known_by_the_echo() {
+    let config = || Config::default().protocol(Protocol::Resp2).no_library();
+    let ping = |nonce: u64| {
+        let mut engine = Connection::new(config(), Buffers::growing());
+        engine.connected_on_line(Instant::from_micros(0), nonce).unwrap();
+        engine.poll_transmit().unwrap().to_vec()
+    };
+    for (nonce, answered, passes) in [(1, 1, true), (2, 1, false), (1, 2, false)] {
+        let mut session =
+            Session::new(Connection::new(config(), Buffers::growing()), Inbox::growing(100).answers(false));
+        session.engine_mut().connected_on_line(Instant::from_micros(0), nonce).unwrap();
+        let length = session.engine_mut().poll_transmit().unwrap().len();
+        session.engine_mut().transmitted(length);
+        let ping = ping(answered);
+        let text = Words::of(&ping).nth(1).unwrap();
+        let echo = [format!("${}\r\n", text.len()).as_bytes(), text, b"\r\n"].concat();
+        session.engine_mut().receive_buffer()[..echo.len()].copy_from_slice(&echo);
+        session.engine_mut().received(Instant::from_micros(1), echo.len());
+        let caught_up = session.catch_up();
+        assert_eq!(session.engine().is_ready(), passes, "{nonce} {answered}");
+        assert_eq!(caught_up.map_err(|error| error.kind().clone()).is_ok(), passes);
+    }
 }

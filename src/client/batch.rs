@@ -430,7 +430,7 @@ impl Queued {
             }
             Err(error) => {
                 let whole = if self.atomic { Whole::Transaction } else { Whole::Pipeline };
-                self.fail(Error::<()>::from(error).at(self.length, whole));
+                self.fail(Error::<()>::from(error).about(command).at(self.length, whole));
             }
         }
     }

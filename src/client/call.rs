@@ -3,7 +3,7 @@
 use super::exchange::{Exchange, Step, may_have_room};
 use super::{Error, ErrorKind, Session};
 use crate::connection::{Connection, Event, FailureReason, SendOptions, Ticket};
-use crate::parts::DEADLINES;
+use crate::parts::{DEADLINES, PIECES, SESSION, SUBSCRIPTIONS};
 use crate::reply::FromReply;
 use crate::resp::{ArgumentWriter, Encode, Parser};
 use crate::time::Instant;
@@ -132,11 +132,10 @@ impl Progress {
 
     pub(super) fn on_event(&mut self, event: &Event<'_>) -> Result<Step, Error> {
         let done = match *event {
-            Event::Reply { ticket, .. }
-            | Event::Queued { ticket }
-            | Event::Chunk { ticket, .. }
-            | Event::ChunksEnd { ticket, .. } => self.is_mine(ticket),
-            Event::Subscription(confirmed) => {
+            Event::Reply { ticket, .. } => self.is_mine(ticket),
+            Event::Queued { ticket } if SESSION => self.is_mine(ticket),
+            Event::Chunk { ticket, .. } | Event::ChunksEnd { ticket, .. } if PIECES => self.is_mine(ticket),
+            Event::Subscription(confirmed) if SUBSCRIPTIONS => {
                 confirmed.last && confirmed.ticket.is_some_and(|ticket| self.is_mine(ticket))
             }
             Event::Skipped { ticket: Some(ticket), length } if self.is_mine(ticket) => {

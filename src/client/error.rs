@@ -28,8 +28,8 @@ struct Parts<T> {
     kind: ErrorKind,
     maybe_executed: bool,
     unsent: bool,
-    /// From 0.
-    position: Option<u32>,
+    /// From 1; 0 is none.
+    position: u32,
     whole: Option<Whole>,
     #[cfg(feature = "alloc")]
     command: Option<Box<str>>,
@@ -186,7 +186,7 @@ impl<T: Default> Error<T> {
             kind,
             maybe_executed: false,
             unsent: false,
-            position: None,
+            position: 0,
             whole: None,
             #[cfg(feature = "alloc")]
             command: None,
@@ -230,7 +230,7 @@ impl<T> Error<T> {
 
     /// The number of the command in its pipeline or transaction; the first is 1.
     pub fn position(&self) -> Option<usize> {
-        self.0.position.map(|position| position as usize + 1)
+        (self.0.position > 0).then_some(self.0.position as usize)
     }
 
     /// The name of the command that failed. None without the feature `alloc`.
@@ -261,7 +261,7 @@ impl<T> Error<T> {
     pub fn is_retryable(&self) -> bool {
         let Parts { kind, maybe_executed, position, .. } = self.parts();
         match kind {
-            ErrorKind::Server(error) => !maybe_executed && position.is_none() && error.reply().is_retryable(),
+            ErrorKind::Server(error) => !maybe_executed && *position == 0 && error.reply().is_retryable(),
             ErrorKind::Refused { error, .. } => error.reply().is_retryable() || error.is_full(),
             // Nothing of the transaction was executed, so that all of it can be.
             ErrorKind::Aborted(error) => error.reply().is_retryable(),
@@ -292,7 +292,7 @@ impl<T> Error<T> {
     /// Says which command it was; `position` counts from 0.
     #[must_use]
     pub(crate) fn at(mut self, position: usize, whole: Whole) -> Self {
-        self.0.position = u32::try_from(position).ok();
+        self.0.position = u32::try_from(position).map_or(0, |position| position.wrapping_add(1));
         self.0.whole = Some(whole);
         self
     }
@@ -581,7 +581,7 @@ impl<T: defmt::Format> defmt::Format for Error<T> {
             f,
             "Error {{ kind: {}, position: {}, maybe_executed: {=bool}, origin: {} }}",
             self.0.kind,
-            self.0.position.map(|position| position + 1),
+            self.position(),
             self.0.maybe_executed,
             self.0.origin
         );

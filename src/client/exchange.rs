@@ -167,13 +167,7 @@ impl<'b, P: Parser> Session<'b, P> {
     /// Ends the connection, and forgets what was still to be told of it. Messages that wait in the inbox stay there.
     pub fn disconnect(&mut self) {
         self.engine.close();
-        while self.engine.find_event() {
-            match self.engine.last_event() {
-                Some(Event::Closed { .. }) => self.note_lost(),
-                Some(event) => self.inbox.take(&event, &mut self.lost_subscriptions),
-                None => {}
-            }
-        }
+        self.work_through();
     }
 
     /// Works through what has come, for nobody in particular.
@@ -181,18 +175,27 @@ impl<'b, P: Parser> Session<'b, P> {
     /// # Errors
     /// The connection is over.
     pub fn catch_up(&mut self) -> Result<(), Error> {
+        if self.work_through()
+            && let Some(Event::Closed { reason, .. }) = self.engine.last_event()
+        {
+            return Err(Error::closed(reason).unsent(true));
+        }
+        Ok(())
+    }
+
+    /// Whether the connection is over, which is the last event then.
+    fn work_through(&mut self) -> bool {
         while self.engine.find_event() {
             match self.engine.last_event() {
-                Some(Event::Closed { reason, .. }) => {
-                    let error = Error::closed(reason).unsent(true);
+                Some(Event::Closed { .. }) => {
                     self.note_lost();
-                    return Err(error);
+                    return true;
                 }
                 Some(event) => self.inbox.take(&event, &mut self.lost_subscriptions),
                 None => {}
             }
         }
-        Ok(())
+        false
     }
 
     /// Looks for the next message, in the inbox first: then [`message`](Self::message) shows it. Pending: it is still to

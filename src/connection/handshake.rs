@@ -33,6 +33,9 @@ enum Step {
     Subscriptions,
 }
 
+/// What keeps a small number from being the text of the PING, which other replies are, too.
+pub(super) const SIGN: u64 = u64::from_be_bytes(*b"Redwire!");
+
 /// What is sent all at once when the user is known, in this order.
 const STEPS: &[Step] = if SETTINGS {
     &[Step::ClientName, Step::Database, Step::LibraryName, Step::LibraryVersion, Step::Echo]
@@ -44,8 +47,8 @@ const STEPS: &[Step] = if SETTINGS {
 #[derive(Debug)]
 pub(super) struct Handshake {
     step: Step,
-    /// The text of the PING that shows that replies answer what was asked on this stream.
-    echo: Option<u64>,
+    /// The text of the PING that shows that replies answer what was asked on this stream; 0 is none.
+    echo: u64,
     pub(super) deadline: Instant,
     /// What the SUBSCRIBE that was sent subscribes to.
     kind: SubscriptionKind,
@@ -59,7 +62,7 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    pub(super) const fn new(echo: Option<u64>) -> Self {
+    pub(super) const fn new(echo: u64) -> Self {
         Handshake {
             step: Step::Hello,
             echo,
@@ -75,7 +78,7 @@ impl Handshake {
 
 impl<P: Parser> Connection<'_, P> {
     /// Begins the handshake on a fresh stream, or after RESET on the same one.
-    pub(super) fn begin_handshake(&mut self, now: Instant, echo: Option<u64>) {
+    pub(super) fn begin_handshake(&mut self, now: Instant, echo: u64) {
         self.link.phase = Phase::Handshake;
         self.handshake = Handshake::new(echo);
         if SUBSCRIPTIONS {
@@ -124,7 +127,7 @@ impl<P: Parser> Connection<'_, P> {
 
     fn applies(&self, step: Step) -> bool {
         match step {
-            Step::Echo => self.handshake.echo.is_some(),
+            Step::Echo => self.handshake.echo != 0,
             _ if !SETTINGS => false,
             // HELLO has set the name.
             Step::ClientName => {
@@ -269,7 +272,7 @@ impl<P: Parser> Connection<'_, P> {
         // Those after HELLO are answered with OK, or not by this server.
         let frame = self.receive.whole(reply);
         let other = match frame {
-            Some(frame) if step == Step::Echo => frame.decode().ok() != self.handshake.echo,
+            Some(frame) if step == Step::Echo => frame.decode().ok() != Some(self.handshake.echo),
             Some(frame) => (!SETTINGS || frame.error().is_none()) && frame.text() != Some(b"OK"),
             // What a status is that does not fit is not known.
             None => step == Step::Echo || !matches!(reply, Reply::Skipped(Header { first: b'+' | b'-', .. })),
@@ -345,12 +348,8 @@ impl<P: Parser> Connection<'_, P> {
 
     fn send_step(&mut self) {
         let mark = self.transmit.mark();
-        let command = StepCommand {
-            config: &self.config,
-            step: self.handshake.step,
-            database: self.known.database,
-            echo: self.handshake.echo.unwrap_or_default(),
-        };
+        let command =
+            StepCommand { config: &self.config, handshake: &self.handshake, database: self.known.database };
         if self.transmit.append_command(&command).is_err() {
             self.end(End::Capacity);
             return;
@@ -429,9 +428,8 @@ const fn step_name(step: Step) -> &'static str {
 
 struct StepCommand<'c, 'a> {
     config: &'c super::Config<'a>,
-    step: Step,
+    handshake: &'c Handshake,
     database: u32,
-    echo: u64,
 }
 
 impl Encode for StepCommand<'_, '_> {
@@ -442,7 +440,8 @@ impl Encode for StepCommand<'_, '_> {
                 out.bytes(text.as_str().as_bytes());
             }
         };
-        match self.step {
+        let step = self.handshake.step;
+        match step {
             Step::Hello if !RESP3 => {}
             Step::Hello => {
                 ("HELLO", "3").write_arguments(out);
@@ -463,7 +462,10 @@ impl Encode for StepCommand<'_, '_> {
                 text(&config.username, out);
                 text(&config.password, out);
             }
-            Step::Echo => ("PING", self.echo).write_arguments(out),
+            Step::Echo => {
+                out.bytes(b"PING");
+                out.unsigned(self.handshake.echo);
+            }
             _ if !SETTINGS => {}
             Step::ClientName => {
                 ("CLIENT", "SETNAME").write_arguments(out);
@@ -471,7 +473,7 @@ impl Encode for StepCommand<'_, '_> {
             }
             Step::Database => ("SELECT", self.database).write_arguments(out),
             Step::LibraryName | Step::LibraryVersion => {
-                let (kind, value) = match (&config.library, self.step) {
+                let (kind, value) = match (&config.library, step) {
                     (Some((name, _)), Step::LibraryName) => ("LIB-NAME", name.as_str()),
                     (Some((_, version)), _) => ("LIB-VER", version.as_str()),
                     (None, _) => return,

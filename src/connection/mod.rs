@@ -263,7 +263,7 @@ impl<'a, P: Parser> Connection<'a, P> {
             subscriptions,
             known: State::fresh(config.protocol, config.database),
             link: Link::without_stream(config.protocol),
-            handshake: Handshake::new(None),
+            handshake: Handshake::new(0),
             timers: timers::Timers::new(),
             end: End::Disconnected,
             last: None,
@@ -279,11 +279,11 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// [`close`](Self::close), and take the events up to [`Event::Closed`]. [`Misuse::NotBuilt`] if the configuration asks
     /// for what the feature `settings` is for, without which it was built.
     pub fn connected(&mut self, now: Instant) -> Result<(), Misuse> {
-        self.connected_by(now, None)
+        self.connected_by(now, 0)
     }
 
     /// Like [`connected`](Self::connected), over a stream on which replies of an earlier connection may still come, a serial
-    /// line for example: the handshake makes sure that replies answer what was asked, by a PING with this number as its text,
+    /// line for example: the handshake makes sure that replies answer what was asked, by a PING whose text is made of this number,
     /// and ends the connection as out of step if something else comes back.
     ///
     /// The number must be none that was used on this line before, by whichever program: take it from a source of entropy,
@@ -292,10 +292,10 @@ impl<'a, P: Parser> Connection<'a, P> {
     /// # Errors
     /// As [`connected`](Self::connected).
     pub fn connected_on_line(&mut self, now: Instant, nonce: u64) -> Result<(), Misuse> {
-        self.connected_by(now, Some(nonce))
+        self.connected_by(now, (handshake::SIGN ^ nonce).max(1))
     }
 
-    fn connected_by(&mut self, now: Instant, echo: Option<u64>) -> Result<(), Misuse> {
+    fn connected_by(&mut self, now: Instant, echo: u64) -> Result<(), Misuse> {
         if self.link.phase != Phase::Idle {
             return Err(Misuse::Closed);
         }

@@ -139,7 +139,7 @@ impl<P: Parser> Connection<'_, P> {
         self.subscriptions.reset(number);
         let now = self.timers.last_received;
         debug!("reset, handshake begins");
-        self.begin_handshake(now, None);
+        self.begin_handshake(now, 0);
     }
 
     /// What an error does: nothing, for most commands.

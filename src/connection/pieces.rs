@@ -43,8 +43,11 @@ impl<P: Parser> Connection<'_, P> {
     }
 
     /// Takes bytes of the argument that [`begin`](Self::begin) has begun, and says how many: as many as the transmit buffer
-    /// has room for, and none beyond the length. Poll transmit after it.
+    /// has room for, and none beyond the length or when the connection is over. Poll transmit after it.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
+        if !self.is_open() {
+            return 0;
+        }
         let (taken, longer) = self.transmit.append_piece(bytes);
         if let Some(slot) = self.in_flight.back_mut() {
             slot.length = slot.length.saturating_add(longer);

@@ -59,6 +59,7 @@ pub const DEFAULT_PORT: u16 = 6379;
 /// let mut redis = Client::new(Cellular { modem: Modem, server }, Config::default(), memory.memory(), NoClock);
 /// let refused = redis.get::<&str>("key").unwrap_err();
 /// assert_eq!(*refused.kind(), ErrorKind::Connect);
+/// assert_eq!(refused.origin().kind(), Some(embedded_io::ErrorKind::NotConnected));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -3,7 +3,7 @@
 use core::task::Poll;
 
 use embedded_io_async::ReadReady;
-use redwire::client::{self, Call, Exchange, Message, ScriptCall};
+use redwire::client::{self, Call, Exchange, Message, ScriptCall, Sent};
 use redwire::command::{self, Arguments, Command, Gives};
 use redwire::connection::{Config, Connection, Event, SendOptions};
 use redwire::reply::FromReply;
@@ -29,7 +29,6 @@ use crate::{AsyncConnector, Clock, Error, Memory};
 /// # canned::run(async {
 /// let mut memory = StaticBuffers::<512, 256, 8>::new();
 /// let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
-/// // A command as a method needs a connection; `execute` would connect by itself.
 /// redis.connect().await?;
 /// let boots: i64 = redis.incr("boots").await?;
 /// let name: heapless::String<32> = redis.get("name").await?;
@@ -374,7 +373,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
         }
         let mut pauses = Pauses::new(until);
         while !self.state.engine().is_ready() {
-            match self.wait::<Call<'_, client::Sent>>(Until::Ready, Some(until)).await {
+            match self.wait::<Call<'_, Sent>>(Until::Ready, Some(until)).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(error) => {
@@ -386,7 +385,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
                 }
             }
         }
-        self.wait::<Call<'_, client::Sent>>(Until::Message, Some(until)).await
+        self.wait::<Call<'_, Sent>>(Until::Message, Some(until)).await
     }
 
     /// The next message if it is there already. It waits for nothing, never connects, and is no future. Only over streams that are
@@ -438,7 +437,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     pub(crate) async fn prepare(&mut self) -> Result<(), client::Error> {
         // What it says of the connection before, nobody waits for.
         let _ = self.look();
-        self.wait::<Call<'_, client::Sent>>(Until::Ready, None).await.map(drop)
+        self.wait::<Call<'_, Sent>>(Until::Ready, None).await.map(drop)
     }
 
     /// Takes what has come in the meantime, as far as the stream may be asked without waiting.

@@ -14,7 +14,7 @@ use crate::{AsyncClient, AsyncConnector, Call, Clock, Error};
 
 impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// A pipeline: commands that are sent together, and whose replies are read together. All of them have to fit into the
-    /// transmit buffer, and into the table of commands in flight.
+    /// transmit buffer, beside the greeting if there is no connection yet, and into the table of commands in flight.
     ///
     /// ```
     /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/async_support/canned.rs")); }
@@ -23,7 +23,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
+    /// redis.connect().await?;
     /// let (hits, _, name): (i64, bool, Option<heapless::String<16>>) =
     ///     redis.pipeline().incr("hits").expire("hits", 60).get("name").execute().await?;
     /// assert_eq!((hits, name), (1, None));
@@ -44,7 +44,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
+    /// redis.connect().await?;
     /// let (boots, _): (i64, ()) = redis.atomic().incr("boots").lpush("log", "booted").execute().await?;
     /// assert_eq!(boots, 8);
     /// # Ok(())
@@ -67,7 +67,6 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
     /// let next = redis
     ///     .transaction(["seq"], async |tx| {
     ///         let next = tx.get::<Option<u64>>("seq").await?.unwrap_or(0) + 1;
@@ -119,7 +118,6 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
     /// let next = loop {
     ///     let mut tx = redis.watch("seq").await?;
     ///     let next = tx.get::<Option<u64>>("seq").await?.unwrap_or(0) + 1;
@@ -229,7 +227,7 @@ impl<C: AsyncConnector, K: Clock, P: Parser> AsyncPipeline<'_, '_, C, K, P> {
     /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
     /// # let mut redis = AsyncClient::new(connector, Config::default(), memory.memory(), NoClock);
     /// # canned::run(async {
-    /// # redis.connect().await?;
+    /// redis.connect().await?;
     /// let multiply = Script::new("return ARGV[1] * ARGV[2]");
     /// let both: [i64; 2] =
     ///     redis.pipeline().script(&multiply, (), [2, 5]).script(&multiply, (), [3, 4]).execute().await?;

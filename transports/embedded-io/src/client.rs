@@ -174,12 +174,18 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// Runs a command; the same code for all of them.
     #[inline(never)]
     fn reply_to(&mut self, command: &dyn Encode) -> Result<Frame<'_>, Error> {
-        let mut call = Call::new(command);
-        let frame = self
-            .prepare()
-            .and_then(|()| self.wait(Until::EndOf(&mut call), None))
-            .and_then(|_| self.state.session.frame());
-        frame.map_err(|error| self.state.error(error))
+        self.call(&mut Call::new(command))?;
+        self.state.session.frame().map_err(|error| self.state.error(error))
+    }
+
+    /// Runs the call of a command over a connection that is there or is made.
+    pub(crate) fn call(&mut self, call: &mut Call<'_>) -> Result<(), Error> {
+        self.prepare().and_then(|()| self.run_call(call)).map_err(|error| self.state.error(error))
+    }
+
+    /// The same over the connection that is there. A program that runs commands alone has no other loop than theirs.
+    pub(crate) fn run_call(&mut self, call: &mut Call<'_>) -> Result<(), client::Error> {
+        ended(self.wait(Until::EndOf(call), None))
     }
 
     /// Runs an exchange over a connection that is there or is made.
@@ -313,7 +319,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     }
 
     fn confirmed(&mut self, command: &dyn Encode) -> Result<(), Error> {
-        self.converse(&mut Call::with_options(command, SendOptions::new()))?;
+        self.call(&mut Call::with_options(command, SendOptions::new()))?;
         match self.state.engine().last_event() {
             // An error comes in place of the confirmation, which is no reply.
             Some(redwire::connection::Event::Reply { frame, .. }) => {
@@ -365,9 +371,9 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         let mut pauses = Pauses::new(until);
         while !self.state.engine().is_ready() {
             match self.wait::<Call<'_>>(Until::Ready, Some(until)) {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
-                Err(error) => {
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Err(error)) => {
                     let now = self.clock.now();
                     match pauses.after(&error, now) {
                         Some(pause) if K::TICKS => self.clock.pause(pause),
@@ -376,7 +382,10 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
                 }
             }
         }
-        self.wait::<Call<'_>>(Until::Message, Some(until))
+        match self.wait::<Call<'_>>(Until::Message, Some(until)) {
+            Poll::Ready(found) => found.map(|()| true),
+            Poll::Pending => Ok(false),
+        }
     }
 
     /// The next message if it is there already. It never waits for the server, and never connects: without a connection
@@ -417,7 +426,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     pub(crate) fn prepare(&mut self) -> Result<(), client::Error> {
         // What it says of the connection before, nobody waits for.
         let _ = self.look();
-        self.wait::<Call<'_>>(Until::Ready, None).map(drop)
+        ended(self.wait::<Call<'_>>(Until::Ready, None))
     }
 
     /// The same for what has to go over the connection with this number.
@@ -450,47 +459,44 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
 
     /// Runs an exchange to its end.
     pub(crate) fn run(&mut self, exchange: &mut dyn Exchange<P>) -> Result<(), client::Error> {
-        self.wait(Until::EndOf(exchange), None).map(drop)
+        ended(self.wait(Until::EndOf(exchange), None))
     }
 
-    /// Waits for the end of an exchange, or a message, until a moment; false if it has not come by then. Without a connection
-    /// it connects.
+    /// Waits for the end of an exchange, or a message, until a moment; pending if it has not come by then. Without a
+    /// connection it connects.
     #[inline(never)]
     fn wait<X: Exchange<P> + ?Sized>(
         &mut self,
         mut what: Until<'_, X>,
         until: Option<Instant>,
-    ) -> Result<bool, client::Error> {
+    ) -> Poll<Result<(), client::Error>> {
         let (mut passed, mut late) = (false, 0u16);
+        // Who cannot ask the stream reads at least once, and waits for it.
+        let mut looked = self.ready.is_some();
         loop {
             let now = self.clock.now();
-            if let Poll::Ready(result) = what.poll(now, &mut self.state.session) {
-                if result.is_err() {
+            if let Poll::Ready(ended) = what.poll(now, &mut self.state.session) {
+                if ended.is_err() {
                     // The connection may have ended with it.
                     let _ = self.state.session.catch_up();
                 }
                 self.tidy();
-                return result.map(|()| true);
+                return Poll::Ready(ended);
             }
             if passed {
-                return Ok(false);
+                return Poll::Pending;
             }
             if self.state.engine().is_idle() {
                 if let Err(error) = self.open() {
-                    return Err(what.fail(&mut self.state.session, error));
+                    return Poll::Ready(Err(error));
                 }
                 continue;
             }
+            let until = until.filter(|_| looked);
             let moment = earlier(until, what.deadline());
             if K::TICKS && self.state.due(moment).is_some_and(|due| due <= now) {
                 // What is here is not late.
                 if late < LATE_READS && self.readable() == Some(true) {
-                    late += 1;
-                    self.receive();
-                    continue;
-                }
-                // Who cannot ask the stream has to read to know.
-                if late == 0 && self.ready.is_none() && self.transmit() != Written::Stopped {
                     late += 1;
                     self.receive();
                     continue;
@@ -508,6 +514,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             };
             if read {
                 self.receive();
+                looked = true;
             }
         }
     }
@@ -629,6 +636,14 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
         if let Some(stream) = self.stream.take() {
             self.connector.disconnect(stream);
         }
+    }
+}
+
+/// What was waited for without a limit.
+fn ended(waited: Poll<Result<(), client::Error>>) -> Result<(), client::Error> {
+    match waited {
+        Poll::Ready(result) => result,
+        Poll::Pending => Ok(()),
     }
 }
 

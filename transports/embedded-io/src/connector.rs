@@ -20,7 +20,7 @@ pub trait Connector {
 
     /// Asked before each handshake: None where each stream is a connection of its own, on which nothing is left of an earlier
     /// one, as with sockets. Otherwise a number, and the client makes sure in the handshake that replies answer what was
-    /// asked, by a PING with the number as its text; the connection ends if something else comes back.
+    /// asked, by a PING whose text is made of the number; the connection ends if something else comes back.
     ///
     /// It has to be one that was never given on this line before, not even before a reset of the device: take it from a
     /// source of entropy, or from a counter that is kept through resets. Else what an earlier life was still to be answered
@@ -260,8 +260,8 @@ impl<S> Line<S> {
 
     /// The next number of a sequence in which those of other seeds do not come for a long time.
     const fn next_nonce(&mut self) -> u64 {
-        self.nonce =
-            self.nonce.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Multiples of it are far from each other.
+        self.nonce = self.nonce.wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.nonce
     }
 }

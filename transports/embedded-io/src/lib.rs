@@ -23,8 +23,8 @@
 //! | the same as futures | [`AsyncClient`], [`AsyncPipeline`], [`AsyncTransaction`], [`AsyncDownload`], [`AsyncUpload`] |
 //! | the memory | [`StaticBuffers`], [`Memory`] |
 //! | streams, and new ones | [`Connector`], [`AsyncConnector`], [`CancelSafe`], [`Line`], [`Address`] |
-//! | the time | [`Clock`], [`NoClock`] |
-//! | what went wrong | [`Error`], [`ErrorKind`], [`ServerError`] |
+//! | the time | [`Clock`], [`NoClock`], `TokioClock`, `EmbassyClock` |
+//! | what went wrong | [`Error`], [`ErrorKind`], [`ServerError`], [`StreamError`] |
 //!
 //! # How large the memory has to be
 //!
@@ -40,8 +40,8 @@
 //! - *In flight*: one place of at most 32 bytes for each command of the longest pipeline, and two for MULTI and EXEC. At least one.
 //!   A command that was given up keeps its place until its reply has come.
 //! - *Subscriptions*: each channel and pattern takes its name and 9 bytes.
-//! - *Messages*: what is published while the client waits for a reply is kept here, with 7 bytes and the names besides the
-//!   payload. What does not fit is lost, and [told once](ErrorKind::MessagesLost).
+//! - *Messages*: what is published while the client waits for a reply is kept here, with 13 bytes and the names besides the
+//!   payload. What does not fit is lost, and [told once](ErrorKind::MessagesLost); which ones are is [for you to choose](Memory::overflow).
 //!
 //! # In step or dead
 //!
@@ -59,7 +59,9 @@
 //! | `deadlines` (default) | the timeouts and the health check of `Config` | they are not looked at |
 //! | `pieces` (default) | [`Download`] and [`Upload`] | `Misuse::NotBuilt` |
 //! | `settings` (default) | name of the client, database and library in the handshake | name and database are refused with `Misuse::NotBuilt` |
-//! | `alloc` | replies that own their memory: `String`, `Vec` | `&str`, `&[u8]` and those of `heapless` |
+//! | `tokio` | `TokioClock`, with which deadlines pass in a task of tokio; implies `std` | |
+//! | `embassy` | `EmbassyClock`, the same for embassy | |
+//! | `alloc` | replies that own their memory: `String`, `Vec`; `Resuming`; errors that know the name of the command | `&str`, `&[u8]` and those of `heapless` |
 //! | `std` | hash maps and sets as well | |
 //! | `defmt` | public types implement `defmt::Format`, and the engine logs what it does | |
 //! | `log` | the engine logs through `log` | |
@@ -95,6 +97,10 @@ pub use async_pipeline::{AsyncPipeline, AsyncQueue, AsyncTransaction};
 pub use async_transfer::{AsyncDownload, AsyncUpload};
 pub use buffers::{Memory, StaticBuffers};
 pub use client::Client;
+#[cfg(feature = "embassy")]
+pub use clock::EmbassyClock;
+#[cfg(feature = "tokio")]
+pub use clock::TokioClock;
 pub use clock::{Clock, NoClock};
 #[cfg(feature = "alloc")]
 pub use connector::Resuming;

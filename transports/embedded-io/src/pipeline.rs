@@ -107,7 +107,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
             }
             let watch: &dyn Encode = &command::watch(Lent(keys));
             let mut call = Call::with_options(watch, SendOptions::new());
-            self.run(&mut call)?;
+            self.run_call(&mut call)?;
             call.read(&self.state.session)
         });
         // Whether or not the keys are watched, nothing of the transaction is executed.
@@ -272,7 +272,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
             return Err(client::Error::new(ErrorKind::Misuse(Misuse::InTransaction)));
         }
         self.client.prepare_on(self.life)?;
-        self.client.run(call)
+        self.client.run_call(call)
     }
 
     /// Where commands are queued to be executed all at once, if no watched key has changed by then.
@@ -296,7 +296,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Transaction<'_, 'b, C, K, P> {
         self.queued.give_up(self.client.state.engine_mut());
         let unwatch: &dyn Encode = &command::unwatch();
         if self.client.state.engine().is_watching()
-            && self.client.run(&mut Call::with_options(unwatch, SendOptions::new())).is_err()
+            && self.client.run_call(&mut Call::with_options(unwatch, SendOptions::new())).is_err()
         {
             // The keys must not be watched any more when the connection is used for something else.
             self.client.disconnect();

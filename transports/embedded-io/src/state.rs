@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use redwire::client::{self, ErrorKind, Exchange, Inbox, Session};
+use redwire::client::{self, Backoff, ErrorKind, Exchange, Inbox, Session};
 use redwire::command;
 use redwire::connection::{Config, Connection, Mode};
 use redwire::parts::{DEADLINES, PIECES, SESSION};
@@ -16,8 +16,8 @@ use crate::{Error, Memory, StreamError};
 /// talking does not put deadlines off.
 pub(crate) const LATE_READS: u16 = 1024;
 
-/// The pause after the first attempt to connect that failed. It doubles with each attempt, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// How long the pauses between attempts to connect are at most: the first, and all.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -60,7 +60,9 @@ impl<'b, P: Parser> State<'b, P> {
     /// A stream is there.
     pub(crate) fn connected(&mut self, now: Instant, nonce: Option<u64>) -> Result<(), client::Error> {
         self.cause = None;
-        self.life = self.life.wrapping_add(1);
+        if SESSION {
+            self.life = self.life.wrapping_add(1);
+        }
         let engine = self.engine_mut();
         let begun = match nonce {
             Some(nonce) => engine.connected_on_line(now, nonce),
@@ -207,13 +209,13 @@ impl<X: ?Sized> Until<'_, X> {
 
 /// The pauses between attempts to connect while a message is waited for.
 pub(crate) struct Pauses {
-    next: Duration,
+    backoff: Backoff,
     until: Instant,
 }
 
 impl Pauses {
     pub(crate) const fn new(until: Instant) -> Self {
-        Pauses { next: FIRST_PAUSE, until }
+        Pauses { backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), until }
     }
 
     /// An attempt has failed: how long to wait before the next one. None: it was the last, and the error stands.
@@ -222,17 +224,15 @@ impl Pauses {
         if left == Duration::ZERO || !error.is_retryable() {
             return None;
         }
-        let pause = self.next.min(left);
-        self.next = (self.next * 2).min(LONGEST_PAUSE);
-        Some(pause)
+        Some(self.backoff.pause(chance(now)).min(left))
     }
 }
 
 /// A number that differs from device to device as far as their clocks do: for the pauses of transactions that are in each
 /// other's way.
 pub(crate) fn chance(now: Instant) -> u64 {
-    let mixed = (now.as_micros() ^ (now.as_micros() >> 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed ^ mixed.rotate_left(32)
+    let mixed = (now.as_micros() ^ 0x5bd1_e995).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed.rotate_left(29)
 }
 
 /// What a command is queued for.

@@ -36,7 +36,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// [`Error`]; of kind [`ErrorKind::Mismatch`] if the reply is no string.
     pub fn download<T: Command>(&mut self, command: T) -> Result<Option<Download<'_, 'b, C, K, P>>, Error> {
         let mut call = client::Download::call::<dyn Encode>(&command);
-        self.converse(&mut call)?;
+        self.call(&mut call)?;
         match client::Download::begin(&call, &self.state.session) {
             Ok(pieces) => Ok(pieces.map(|pieces| Download { client: self, pieces, failed: None })),
             Err(error) => Err(self.state.error(error)),

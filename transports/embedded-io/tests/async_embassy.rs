@@ -6,10 +6,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 
 use async_io::Async;
-use async_support::embassy_clock::EmbassyClock;
 use embassy_executor::Executor;
 use embassy_time::{Timer, with_timeout};
 use embedded_io_adapters::futures_03::FromFutures;
+use redwire_embedded_io::EmbassyClock;
 use redwire_embedded_io::prelude::*;
 use redwire_embedded_io::redwire::resp::Protocol;
 use redwire_kit::real::Server;

@@ -87,7 +87,7 @@ fn a_deadline_ends_the_connection_of_a_stream_that_must_not_be_given_up() {
     let error = result.unwrap_err();
     assert_eq!((after, error.kind().clone(), error.maybe_executed()), (SECOND, ErrorKind::TimedOut, true));
     assert!(!redis.is_connected());
-    // The next call connects by itself.
+    // The next call connects.
     assert_eq!(done(redis.execute::<_, &str>(get("a"))).unwrap(), "first");
     assert_eq!(link.0.borrow().connections, 2);
 }
@@ -243,7 +243,7 @@ fn messages_for_which_nobody_waits() {
 
         link.0.borrow_mut().server.closed = true;
         assert_eq!(*redis.poll_message().unwrap_err().kind(), ErrorKind::Disconnected);
-        // It is told once, and polling connects nothing.
+        // It is told once.
         assert!(!redis.is_connected());
         assert_eq!(redis.poll_message().unwrap(), None);
     }
@@ -335,8 +335,8 @@ fn a_piece_of_which_nobody_knows_what_was_written_is_the_last() {
         assert!(polled(1, download.next()).is_none());
         let error = done(download.next()).unwrap_err();
         assert_eq!((error.kind().clone(), error.maybe_executed()), (ErrorKind::Disconnected, true));
-        // It does not look like the end of the value.
-        assert_eq!(*done(download.next()).unwrap_err().kind(), ErrorKind::Disconnected);
+        // That was not the end of the value, however often it is asked for.
+        assert_eq!(done(download.next()).unwrap_err(), error);
     }
     assert!(!redis.is_connected());
 }
@@ -365,4 +365,103 @@ fn what_an_earlier_life_has_left_on_a_line() {
         assert_eq!(done(redis.get::<&str>("a")).unwrap(), "first");
         assert!(redis.into_connector().0.stream().is_some());
     }
+}
+
+#[test]
+fn what_is_here_is_not_late() {
+    let (_, clock, mut redis) = connected::<true>(config());
+    // Its reply is there, and the task was busy with something else.
+    let mut call = redis.get::<&str>("a");
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..2 {
+        let mut dropped = pin!(&mut call);
+        if let Poll::Ready(reply) = dropped.as_mut().poll(&mut context) {
+            assert_eq!(reply.unwrap(), "first");
+            break;
+        }
+        clock.advance(SECOND * 5);
+    }
+    // The greeting is answered at once, and looked at late.
+    let link = Link::<true>::new(Server::default(), 1000);
+    let clock = TestClock::default();
+    let mut redis = link.configured(config().handshake_timeout(SECOND), clock.clone());
+    let mut connecting = Box::pin(redis.connect());
+    while link.0.borrow().connections == 0 {
+        assert!(connecting.as_mut().poll(&mut context).is_pending());
+    }
+    link.0.borrow_mut().server.stalled = true;
+    for _ in 0..5 {
+        assert!(connecting.as_mut().poll(&mut context).is_pending());
+    }
+    link.0.borrow_mut().server.resume();
+    link.0.borrow_mut().pump();
+    clock.advance(SECOND * 5);
+    done(connecting).unwrap();
+}
+
+#[test]
+fn a_flood_keeps_neither_other_tasks_nor_deadlines_waiting() {
+    let (link, clock, mut redis) = connected::<true>(config());
+    link.0.borrow_mut().server.stalled = true;
+    link.0.borrow_mut().flood = b">2\r\n+x\r\n+y\r\n";
+    let mut call = Box::pin(redis.execute::<_, &str>(get("a")));
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..10 {
+        // It comes back, although its stream is ready all the time.
+        assert!(call.as_mut().poll(&mut context).is_pending());
+    }
+    clock.advance(SECOND);
+    assert_eq!(*done(call).unwrap_err().kind(), ErrorKind::TimedOut);
+    link.0.borrow_mut().flood = b"";
+    link.0.borrow_mut().server.resume();
+    link.0.borrow_mut().pump();
+    assert_eq!(done(redis.get::<&str>("a")).unwrap(), "first");
+}
+
+#[test]
+fn it_reads_while_what_it_writes_is_not_taken() {
+    let (link, _, mut redis) = connected::<true>(config());
+    // The server takes nothing before its replies are read.
+    link.0.borrow_mut().full = 16;
+    link.0.borrow_mut().piece = 20;
+    let mut pipeline = redis.pipeline();
+    for _ in 0..8 {
+        pipeline.get("a");
+    }
+    let replies: [heapless::String<8>; 8] = done(pipeline.execute()).unwrap();
+    assert!(replies.iter().all(|reply| reply == "first"));
+}
+
+#[test]
+fn a_command_as_a_method_connects_if_the_connector_can() {
+    struct Resumes(Link<true>);
+    impl AsyncConnector for Resumes {
+        type Stream = <Link<true> as AsyncConnector>::Stream;
+        type Error = <Link<true> as AsyncConnector>::Error;
+
+        const CANCEL_SAFE: bool = true;
+        const RESUMES: bool = true;
+
+        async fn connect(&mut self) -> Result<Self::Stream, Self::Error> {
+            Ok(self.0.stream())
+        }
+    }
+    let mut server = Server::default();
+    server.values.insert("a".to_string(), "first".to_string());
+    let link = Link::<true>::new(server, 7);
+    link.0.borrow_mut().hesitant = false;
+    let memory = Box::leak(Box::new(StaticBuffers::<128, 256, 8>::new()));
+    let mut redis = AsyncClient::new(Resumes(link.clone()), config(), memory.memory(), TestClock::default());
+    assert_eq!(done(redis.get::<&str>("a")).unwrap(), "first");
+    link.0.borrow_mut().server.closed = true;
+    assert_eq!(done(redis.get::<&str>("a")).unwrap(), "first");
+    // All other calls do over any connector, pipelines too.
+    link.0.borrow_mut().server.closed = true;
+    let (a,): (heapless::String<8>,) = done(redis.pipeline().get("a").execute()).unwrap();
+    assert_eq!(a, "first");
+    assert_eq!(link.0.borrow().connections, 3);
+    let mut other = Link::<true>::new(Server::default(), 7).configured(config(), TestClock::default());
+    assert_eq!(*done(other.get::<&str>("a")).unwrap_err().kind(), ErrorKind::Disconnected);
+    done(other.execute(ping())).unwrap();
+    done(other.ping()).unwrap();
 }

@@ -249,7 +249,6 @@ fn a_killed_connection_comes_back_with_its_subscriptions() {
             kill();
             let error = redis.get_message(PATIENCE).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Disconnected), "{error:?}");
-            redis.connect().unwrap();
             let gap = redis.get_message(PATIENCE).unwrap().unwrap();
             assert_eq!((gap.kind, gap.count), (MessageKind::Gap, Some(2)));
             assert_eq!(other.publish("news", "back").unwrap(), 1);

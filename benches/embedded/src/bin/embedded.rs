@@ -162,7 +162,7 @@ fn copied(index: usize, size: usize, times: usize) -> Result<u64, String> {
 
 fn cancelled(allocations: &Allocations) {
     println!(
-        "### What stays allocated behind a cancelled GET of {} bytes, and ten GETs after it\n",
+        "### What stays allocated after a cancelled GET of {} bytes, and ten GETs after it\n",
         SIZES[1]
     );
     println!("| client | bytes |");
@@ -192,7 +192,7 @@ fn joined() {
 }
 
 fn situations() {
-    println!("### GETs behind one that was given up, whose reply comes late\n");
+    println!("### GETs after one that was given up, whose reply comes late\n");
     println!("| the GET that was given up | it gave | the next GET got | the one after that |");
     println!("|---|---|---|---|");
     for situation in SITUATIONS {

@@ -3,17 +3,15 @@
 //!
 //! On a device the sockets are those of `embassy-net` or of a modem, and the tasks never end; all else is the same.
 
-mod clock;
-
 use std::fmt::Write;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 
 use async_io::Async;
-use clock::EmbassyClock;
 use embassy_executor::Spawner;
 use embassy_time::Timer;
 use embedded_io_adapters::futures_03::FromFutures;
+use redwire_embedded_io::EmbassyClock;
 use redwire_embedded_io::prelude::*;
 
 /// How many tasks count.

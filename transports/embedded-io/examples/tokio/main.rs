@@ -1,10 +1,8 @@
 //! The async client on tokio, over its sockets: `cargo run -p redwire-embedded-io --example tokio -- localhost:6379`. Without
 //! an argument the address is that in `REDIS_URL`, or `localhost:6379`.
 
-mod clock;
-
-use clock::TokioClock;
 use embedded_io_adapters::tokio_1::FromTokio;
+use redwire_embedded_io::TokioClock;
 use redwire_embedded_io::prelude::*;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;

@@ -24,6 +24,10 @@ pub struct World {
     pub hesitant: bool,
     /// Takes no byte.
     pub blocked: bool,
+    /// Takes no byte while so many that it has said are not read.
+    pub full: usize,
+    /// What it says without end.
+    pub flood: &'static [u8],
     pub connections: usize,
     /// Something was written and not flushed.
     pub unflushed: bool,
@@ -55,9 +59,20 @@ impl<const SAFE: bool> Link<SAFE> {
             piece,
             hesitant: true,
             blocked: false,
+            full: usize::MAX,
+            flood: b"",
             connections: 0,
             unflushed: false,
         })))
+    }
+
+    /// A stream of its own.
+    pub fn stream(&self) -> Stream<SAFE> {
+        let mut world = self.0.borrow_mut();
+        world.server.disconnect();
+        world.inbound.clear();
+        world.connections += 1;
+        Stream { world: self.0.clone(), waited: [false; 3] }
     }
 
     pub fn client(&self, protocol: Protocol) -> Redis<SAFE> {
@@ -83,11 +98,7 @@ impl<const SAFE: bool> AsyncConnector for Link<SAFE> {
             if polls > 2 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        let mut world = self.0.borrow_mut();
-        world.server.disconnect();
-        world.inbound.clear();
-        world.connections += 1;
-        Ok(Stream { world: self.0.clone(), waited: [false; 3] })
+        Ok(self.stream())
     }
 }
 
@@ -95,6 +106,10 @@ impl World {
     fn send(&mut self, bytes: &[u8]) {
         self.server.receive(bytes);
         self.pump();
+    }
+
+    fn takes_nothing(&self) -> bool {
+        self.blocked || self.inbound.len() >= self.full
     }
 
     pub fn pump(&mut self) {
@@ -111,6 +126,10 @@ impl<const SAFE: bool> Stream<SAFE> {
 
     fn take(&self, count: usize) -> Vec<u8> {
         let mut world = self.world.borrow_mut();
+        if world.inbound.is_empty() {
+            let flood = world.flood;
+            world.inbound.extend(flood);
+        }
         let count = count.min(world.piece).min(world.inbound.len());
         world.inbound.drain(..count).collect()
     }
@@ -155,7 +174,7 @@ impl<const SAFE: bool> Write for Stream<SAFE> {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         let mut written = 0;
         poll_fn(|_| {
-            if self.world.borrow().blocked || (SAFE && self.hesitates(WRITE)) {
+            if self.world.borrow().takes_nothing() || (SAFE && self.hesitates(WRITE)) {
                 return Poll::Pending;
             }
             if written == 0 {

@@ -1,12 +1,8 @@
 //! Streams, clocks and a server in memory for the tests of the async client.
 #![allow(dead_code, unreachable_pub, reason = "shared by tests of which not every one needs everything")]
 
-#[path = "../../examples/embassy/clock.rs"]
-pub mod embassy_clock;
 pub mod memory;
 pub mod on_tokio;
-#[path = "../../examples/tokio/clock.rs"]
-pub mod tokio_clock;
 
 use std::future::Future;
 use std::pin::pin;

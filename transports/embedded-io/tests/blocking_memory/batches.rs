@@ -144,7 +144,7 @@ fn a_conflict_starts_over_and_a_body_that_fails_executes_nothing() {
         assert!(!redis.connection().is_watching());
         assert_eq!(world.seen().last().unwrap(), "UNWATCH");
         assert_eq!(redis.get::<u32>("seq").unwrap(), 22);
-        // A transaction ends with EXEC: nothing can be queued or executed behind it.
+        // A transaction ends with EXEC: nothing can be queued or executed after it.
         let error = redis
             .transaction(["seq"], |tx| {
                 let mut queue = tx.multi();
@@ -312,4 +312,51 @@ fn a_transaction_whose_closure_panics_is_not_executed() {
     assert_eq!(redis.get::<&str>("a").unwrap(), "first");
     in_step(&world, &mut redis);
     assert_eq!(world.count("MULTI"), 0);
+}
+
+#[test]
+fn a_transaction_fails_with_an_error_of_the_user() {
+    #[derive(Debug, PartialEq)]
+    enum Mine {
+        Negative,
+        Redis(ErrorKind),
+    }
+    impl From<Error> for Mine {
+        fn from(error: Error) -> Self {
+            Mine::Redis(error.kind().clone())
+        }
+    }
+    let world = World::new();
+    world.set("seq", "-1");
+    let mut memory = Memory::sized();
+    let mut redis = world.client(Config::default(), memory.memory());
+    let mut attempts = 0;
+    let mut next = |redis: &mut Redis<'_>| {
+        redis.transaction("seq", |tx| {
+            attempts += 1;
+            let seq: i32 = tx.get("seq")?;
+            if attempts == 2 {
+                // As another client would.
+                tx.set("seq", 4)?;
+            }
+            tx.multi().set("seq", 5);
+            if seq < 0 {
+                return Err(Mine::Negative);
+            }
+            if attempts == 2 {
+                // The conflict is noted, whatever becomes of its error.
+                tx.multi().execute::<()>().map_err(|_| Mine::Negative)?;
+            }
+            Ok(seq)
+        })
+    };
+    assert_eq!(next(&mut redis), Err(Mine::Negative));
+    assert!(!redis.connection().is_watching());
+    assert_eq!(world.seen().last().unwrap(), "UNWATCH");
+    world.set("seq", "3");
+    assert_eq!(next(&mut redis), Ok(4));
+    world.set("seq", "x");
+    assert!(matches!(next(&mut redis), Err(Mine::Redis(ErrorKind::Mismatch(_)))));
+    in_step(&world, &mut redis);
+    assert_eq!(world.state().opened, 1);
 }

@@ -36,6 +36,8 @@ pub struct State {
     pub inbound: VecDeque<u8>,
     /// What is on the lines of the next connections before anything is asked.
     pub noise: VecDeque<Vec<u8>>,
+    /// What comes at a moment, in microseconds.
+    pub later: VecDeque<(u64, Vec<u8>)>,
     /// What the connector says before it gives a stream.
     pub refusals: VecDeque<ErrorKind>,
     /// Streams given, and given back.
@@ -262,6 +264,10 @@ impl ReadReady for Wire {
     /// Each time there is nothing a millisecond passes.
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
         let mut state = self.0.state();
+        while state.later.front().is_some_and(|(at, _)| *at <= state.micros) {
+            let bytes = state.later.pop_front().unwrap_or_default().1;
+            state.inbound.extend(bytes);
+        }
         let faulty = state.read_fault.is_some_and(|(place, _)| place == state.read);
         let ready = faulty || !state.inbound.is_empty() || state.server.closed;
         if !ready {
@@ -283,6 +289,10 @@ impl Time {
 impl Clock for Time {
     fn now(&mut self) -> Instant {
         Instant::from_micros(self.0.state().micros)
+    }
+
+    fn pause(&mut self, duration: Duration) {
+        self.0.state().micros += duration.as_micros() as u64;
     }
 }
 

@@ -55,7 +55,7 @@ pub const PROGRAMS: &[Program] = &[
         title: "the client with GET, SET, INCR and PUBLISH, over RESP2",
         commands: &[("set", 1), ("get", 1), ("incr", 1), ("publish", 1)],
         keys: &[NAME, ("size:boots", "1")],
-        bars: Bars { flash: Some(12_544), ram: Some(1024) },
+        bars: Bars { flash: Some(12_288), ram: Some(1024) },
         panics: None,
     },
     Program {

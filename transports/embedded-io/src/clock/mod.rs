@@ -1,5 +1,15 @@
 //! The time, as the caller's clock tells it.
 
+#[cfg(feature = "embassy")]
+mod embassy;
+#[cfg(feature = "tokio")]
+mod tokio;
+
+#[cfg(feature = "embassy")]
+pub use embassy::EmbassyClock;
+#[cfg(feature = "tokio")]
+pub use tokio::TokioClock;
+
 use core::task::Waker;
 
 use redwire::time::{Duration, Instant};
