@@ -4,7 +4,6 @@
 //! test can run the engine without one. [`model`] uses nothing of the engine at all: it is a second opinion, written from
 //! the documentation of the servers.
 
-pub mod allocations;
 pub mod changes;
 pub mod clock;
 pub mod conformance;

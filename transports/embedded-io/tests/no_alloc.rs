@@ -3,19 +3,28 @@
 
 mod support;
 
+use std::future::poll_fn;
+use std::pin::pin;
+
 use embedded_io::ErrorKind as Io;
 use redwire_embedded_io::prelude::*;
-use redwire_kit::allocations::{Aside, Counting, during as allocations};
-use support::memory::{Fault, World, protocols};
+use support::memory::{Fault, World, aside, protocols};
 use support::wire::{AsyncWorld, block_on};
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+/// How many allocations this thread makes in the meantime.
+fn allocations(act: impl FnOnce()) -> u64 {
+    allocation_counter::measure(act).count_total
+}
+
+/// As [`aside`], for a future.
+async fn aside_from<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| aside(|| future.as_mut().poll(context))).await
+}
 
 /// Does what fails.
 fn fails<T>(act: impl FnOnce() -> Result<T, Error>) -> ErrorKind {
-    let _aside = Aside::new();
-    act().map(drop).unwrap_err().kind().clone()
+    aside(|| act().map(drop).unwrap_err().kind().clone())
 }
 
 #[test]
@@ -159,20 +168,18 @@ async fn async_life(world: &World, config: Config<'static>) -> Result<(), Error>
     redis.unsubscribe(()).await?;
     redis.punsubscribe(()).await?;
     // Errors: too large, of capacity, too late; a call that is dropped; and the end of the connection.
-    let aside = Aside::new();
-    assert!(matches!(redis.get::<&[u8]>("large").await.unwrap_err().kind(), ErrorKind::TooLarge(_)));
-    assert!(matches!(redis.set("k", &[0; 300][..]).await.unwrap_err().kind(), ErrorKind::Capacity(_)));
-    world.state().server.stalled = true;
-    assert_eq!(*redis.get::<()>("a").await.unwrap_err().kind(), ErrorKind::TimedOut);
-    drop(aside);
+    aside_from(async {
+        assert!(matches!(redis.get::<&[u8]>("large").await.unwrap_err().kind(), ErrorKind::TooLarge(_)));
+        assert!(matches!(redis.set("k", &[0; 300][..]).await.unwrap_err().kind(), ErrorKind::Capacity(_)));
+        world.state().server.stalled = true;
+        assert_eq!(*redis.get::<()>("a").await.unwrap_err().kind(), ErrorKind::TimedOut);
+    })
+    .await;
     drop(redis.get::<()>("a"));
     world.resume();
     assert_eq!(redis.get::<u8>("a").await?, 1);
     world.hang_up();
-    {
-        let _aside = Aside::new();
-        redis.connect().await?;
-    }
+    aside_from(redis.connect()).await?;
     assert_eq!(redis.get::<u8>("a").await?, 1);
     Ok(())
 }
