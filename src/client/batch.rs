@@ -123,8 +123,7 @@ impl<'q, 'b, T: FromReplies> Batch<'q, 'b, T> {
     /// The same without the commands, when all of them are queued, so that it may outlive them. Errors do not name their
     /// command any more, only its position. None if something is still to be queued.
     pub fn without_commands(self) -> Option<Batch<'static, 'static, T>> {
-        let queued = self.sent == self.length && (!self.atomic || self.tickets.is_some());
-        queued.then_some(Batch {
+        self.is_queued().then_some(Batch {
             commands: None,
             length: self.length,
             atomic: self.atomic,
@@ -142,6 +141,10 @@ impl<'q, 'b, T: FromReplies> Batch<'q, 'b, T> {
     /// The first and the last ticket, when something was queued: those of MULTI and EXEC in a transaction.
     pub fn tickets(&self) -> Option<(Ticket, Ticket)> {
         self.tickets.map(|Tickets { first, last }| (first, last))
+    }
+
+    fn is_queued(&self) -> bool {
+        self.sent == self.length && (!self.atomic || self.tickets.is_some())
     }
 
     fn whole(&self) -> Whole {
@@ -290,7 +293,7 @@ impl Encode for Plain<'_> {
 impl<P: Parser, T: FromReplies> Exchange<P> for Batch<'_, '_, T> {
     fn send(&mut self, now: Instant, connection: &mut Connection<'_, P>) -> Result<Step, Error> {
         if let Some(commands) = self.commands
-            && !Exchange::<P>::is_sent(self)
+            && !self.is_queued()
         {
             if self.atomic {
                 self.send_atomic(commands, now, connection)?;
@@ -302,7 +305,7 @@ impl<P: Parser, T: FromReplies> Exchange<P> for Batch<'_, '_, T> {
     }
 
     fn is_sent(&self) -> bool {
-        self.sent == self.length && (!self.atomic || self.tickets.is_some())
+        self.is_queued()
     }
 
     fn on_event(&mut self, event: &Event<'_>) -> Result<Step, Error> {

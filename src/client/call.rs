@@ -1,6 +1,6 @@
 //! One command and what answers it.
 
-use super::exchange::{Exchange, Step, may_have_room};
+use super::exchange::{Exchange, Step, wait_for_room};
 use super::{Error, ErrorKind, Session};
 use crate::connection::{Connection, Event, FailureReason, SendOptions, Ticket};
 use crate::parts::{DEADLINES, PIECES, SESSION, SUBSCRIPTIONS};
@@ -116,17 +116,10 @@ impl Progress {
                 self.ticket = Some(ticket);
                 Ok(Step::Wait)
             }
-            Err(error) if may_have_room(error, connection) => {
-                if DEADLINES {
-                    let patience = command.patience();
-                    self.deadline = self.deadline.or_else(|| connection.deadline_of(now, patience));
-                    if self.deadline.is_some_and(|deadline| deadline <= now) {
-                        return Err(Error::new(ErrorKind::TimedOut));
-                    }
-                }
+            Err(error) => {
+                wait_for_room(error, connection, now, command.patience(), &mut self.deadline)?;
                 Ok(Step::Wait)
             }
-            Err(error) => Err(error.into()),
         }
     }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::batch::Batch;
 use super::{Error, ErrorKind, FromReplies};
-use crate::command::{Arguments, Command, Open, Queue, eval, evalsha};
+use crate::command::{Arguments, Queue, eval, evalsha};
 use crate::connection::{Capacity, SendError};
 use crate::resp::{ArgumentWriter, Encode, Encoder, Words};
 use crate::script::{Digest, Script};
@@ -240,8 +240,4 @@ impl Encode for Encoded<'_> {
     fn patience(&self) -> Patience {
         self.patience
     }
-}
-
-impl Command for Encoded<'_> {
-    type Reply = Open;
 }

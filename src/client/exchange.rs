@@ -5,10 +5,10 @@ use core::task::Poll;
 use super::inbox::{Inbox, Message};
 use super::{Error, ErrorKind};
 use crate::connection::{Capacity, Connection, Event, SendError, SubscriptionKind};
-use crate::parts::SUBSCRIPTIONS;
+use crate::parts::{DEADLINES, SUBSCRIPTIONS};
 use crate::reply::FromReply;
 use crate::resp::{Frame, Parser, Scanner};
-use crate::time::Instant;
+use crate::time::{Instant, Patience};
 
 /// A conversation that is longer than one command and one reply, or just as long: it says what to send, takes events, and
 /// ends in a result, which it gives by a method of its own.
@@ -308,4 +308,27 @@ pub(super) fn may_have_room<P: Parser>(error: SendError, connection: &Connection
         SendError::Capacity(Capacity::InFlight) => connection.expects_replies(),
         _ => false,
     }
+}
+
+/// A command was not sent: goes on if it may find room before its own time is over, which `deadline` keeps.
+///
+/// # Errors
+/// That it was not sent, or that its time is over.
+pub(super) fn wait_for_room<P: Parser>(
+    error: SendError,
+    connection: &Connection<'_, P>,
+    now: Instant,
+    patience: Patience,
+    deadline: &mut Option<Instant>,
+) -> Result<(), Error> {
+    if !may_have_room(error, connection) {
+        return Err(error.into());
+    }
+    if DEADLINES {
+        *deadline = deadline.or_else(|| connection.deadline_of(now, patience));
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Err(Error::new(ErrorKind::TimedOut));
+        }
+    }
+    Ok(())
 }

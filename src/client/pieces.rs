@@ -1,10 +1,9 @@
 //! Values larger than the memory: replies that come in pieces, and arguments that are handed over in pieces.
 
 use super::call::{Call, Sent};
-use super::exchange::{Exchange, Session, Step, may_have_room};
+use super::exchange::{Exchange, Session, Step, wait_for_room};
 use super::{Error, ErrorKind};
 use crate::connection::{Connection, Event, SendOptions, Ticket};
-use crate::parts::DEADLINES;
 use crate::reply::{Mismatch, MismatchReason};
 use crate::resp::{Encode, Parser};
 use crate::time::Instant;
@@ -216,16 +215,9 @@ impl<P: Parser, E: Encode + ?Sized> Exchange<P> for Upload<'_, E> {
                         self.call = Some(Call::sent(ticket));
                         self.sent = true;
                     }
-                    Err(error) if may_have_room(error, connection) => {
-                        if DEADLINES {
-                            let patience = command.patience();
-                            self.deadline = self.deadline.or_else(|| connection.deadline_of(now, patience));
-                            if self.deadline.is_some_and(|deadline| deadline <= now) {
-                                return Err(Error::new(ErrorKind::TimedOut));
-                            }
-                        }
+                    Err(error) => {
+                        wait_for_room(error, connection, now, command.patience(), &mut self.deadline)?;
                     }
-                    Err(error) => return Err(error.into()),
                 }
             }
             // Large pieces, rather than a byte as soon as there is room for one.

@@ -1,14 +1,14 @@
 //! Calls of scripts and functions that the server may have to be given first.
 
 use super::call::Progress;
-use super::exchange::{Exchange, Session, Step};
+use super::exchange::{Exchange, Session, Step, wait_for_room};
 use super::{Error, ErrorKind};
-use crate::connection::{Capacity, Connection, Event, SendError, SendOptions, Ticket};
+use crate::connection::{Connection, Event, SendOptions, Ticket};
 use crate::parts::PIECES;
 use crate::reply::FromReply;
 use crate::resp::{ArgumentWriter, Encode, ErrorCode, Frame, Parser};
 use crate::script::Script;
-use crate::time::Instant;
+use crate::time::{Instant, Patience};
 
 /// A call of a script by its digest, or of a function by its name. If the server answers that it does not have it, it is
 /// given the source, and called once more; both go out together. What the server says to that is the result.
@@ -165,15 +165,10 @@ impl<'c> Attempts<'c> {
                 };
                 match begun {
                     Ok(ticket) => *load.insert(ticket),
-                    Err(error) if is_passing(error, connection) => {
-                        let patience = crate::time::Patience::Usual;
-                        *deadline = deadline.or_else(|| connection.deadline_of(now, patience));
-                        return match deadline {
-                            Some(deadline) if *deadline <= now => Err(Error::new(ErrorKind::TimedOut)),
-                            _ => Ok(None),
-                        };
+                    Err(error) => {
+                        wait_for_room(error, connection, now, Patience::Usual, deadline)?;
+                        return Ok(None);
                     }
-                    Err(error) => return Err(error.into()),
                 }
             }
         };
@@ -268,12 +263,6 @@ impl<'c> Attempts<'c> {
             _ => self.progress.deadline(),
         }
     }
-}
-
-/// Whether a command that found no room will find some.
-fn is_passing<P: Parser>(error: SendError, connection: &Connection<'_, P>) -> bool {
-    matches!(error, SendError::Capacity(Capacity::Transmit { .. } | Capacity::InFlight))
-        && super::exchange::may_have_room(error, connection)
 }
 
 /// The source in one piece.

@@ -71,7 +71,7 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     ///     .transaction(["seq"], async |tx| {
     ///         let next = tx.get::<Option<u64>>("seq").await?.unwrap_or(0) + 1;
     ///         tx.multi().set("seq", next);
-    ///         Ok::<_, Error>(next)
+    ///         Ok(next)
     ///     })
     ///     .await?;
     /// assert_eq!(next, 5);
@@ -84,10 +84,23 @@ impl<'b, C: AsyncConnector, K: Clock, P: Parser> AsyncClient<'b, C, K, P> {
     /// In a task that may move between threads, the compiler cannot see that `body` may: use [`watch`](Self::watch) there.
     ///
     /// # Errors
-    /// That of `body`, which may be of a type of its own, after which nothing is executed and no key is watched; the same
-    /// holds when this is dropped while `body` runs. When the connection is lost, `body` is not run again of itself, and
-    /// [`Error::maybe_executed`] says whether the transaction may have been executed.
-    pub async fn transaction<A: Arguments, T, E: From<Error>>(
+    /// That of `body`, after which nothing is executed and no key is watched; the same holds when this is dropped while
+    /// `body` runs. When the connection is lost, `body` is not run again of itself, and [`Error::maybe_executed`] says whether
+    /// the transaction may have been executed.
+    pub async fn transaction<A: Arguments, T>(
+        &mut self,
+        keys: A,
+        body: impl AsyncFnMut(&mut AsyncTransaction<'_, 'b, C, K, P>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.try_transaction(keys, body).await
+    }
+
+    /// As [`transaction`](Self::transaction), with a `body` that may fail with an error of the user's own type, to which those
+    /// of this crate can be converted.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub async fn try_transaction<A: Arguments, T, E: From<Error>>(
         &mut self,
         keys: A,
         mut body: impl AsyncFnMut(&mut AsyncTransaction<'_, 'b, C, K, P>) -> Result<T, E>,

@@ -62,7 +62,7 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// let next = redis.transaction(["seq"], |tx| {
     ///     let next = tx.get::<Option<u64>>("seq")?.unwrap_or(0) + 1;
     ///     tx.multi().set("seq", next);
-    ///     Ok::<_, Error>(next)
+    ///     Ok(next)
     /// })?;
     /// assert_eq!(next, 5);
     /// # Ok::<(), Error>(())
@@ -71,11 +71,50 @@ impl<'b, C: Connector, K: Clock, P: Parser> Client<'b, C, K, P> {
     /// It starts over a hundred times at most, with pauses that grow; then the conflict is the error.
     ///
     /// # Errors
-    /// That of `body`, which may be of a type of its own, after which nothing that was queued is executed and no key is
-    /// watched. When the connection is lost, `body` is not run again of itself, and nothing is sent over another connection:
-    /// [`Error::maybe_executed`] says whether EXEC may have arrived, or, where it was a command that ran at once, whether
-    /// that did.
-    pub fn transaction<A: Arguments, T, E: From<Error>>(
+    /// That of `body`, after which nothing that was queued is executed and no key is watched. When the connection is lost,
+    /// `body` is not run again of itself, and nothing is sent over another connection: [`Error::maybe_executed`] says whether
+    /// EXEC may have arrived, or, where it was a command that ran at once, whether that did.
+    pub fn transaction<A: Arguments, T>(
+        &mut self,
+        keys: A,
+        body: impl FnMut(&mut Transaction<'_, 'b, C, K, P>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.try_transaction(keys, body)
+    }
+
+    /// As [`transaction`](Self::transaction), with a `body` that may fail with an error of the user's own type, to which those
+    /// of this crate can be converted.
+    ///
+    /// ```
+    /// # mod canned { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs")); }
+    /// # use redwire_embedded_io::prelude::*;
+    /// enum Refused {
+    ///     Poor,
+    ///     Redis(Error),
+    /// }
+    ///
+    /// impl From<Error> for Refused {
+    ///     fn from(error: Error) -> Self {
+    ///         Refused::Redis(error)
+    ///     }
+    /// }
+    ///
+    /// # let connector = canned::connector(&["+OK\r\n", ":40\r\n", "+OK\r\n"]);
+    /// # let mut memory = StaticBuffers::<512, 256, 8, 64, 256>::sized();
+    /// # let mut redis = Client::new(connector, Config::default(), memory.memory(), NoClock);
+    /// let paid: Result<(), Refused> = redis.try_transaction("account", |tx| {
+    ///     if tx.get::<i64>("account")? < 100 {
+    ///         return Err(Refused::Poor);
+    ///     }
+    ///     tx.multi().decrby("account", 100);
+    ///     Ok(())
+    /// });
+    /// assert!(matches!(paid, Err(Refused::Poor)));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn try_transaction<A: Arguments, T, E: From<Error>>(
         &mut self,
         keys: A,
         mut body: impl FnMut(&mut Transaction<'_, 'b, C, K, P>) -> Result<T, E>,

@@ -186,7 +186,7 @@ fn a_transaction() {
                 let a: heapless::String<8> = tx.execute(get("a")).await?;
                 assert_eq!(a, "first");
                 let (b,): (heapless::String<8>,) = tx.multi().get("b").execute().await?;
-                Ok::<_, Error>(b)
+                Ok(b)
             })
             .await
             .unwrap();
@@ -197,7 +197,7 @@ fn a_transaction() {
             .transaction("w", async |tx| {
                 let a: heapless::String<8> = tx.get("a").await?;
                 tx.multi().set("x", &a[..]).set("y", 2);
-                Ok::<_, Error>(())
+                Ok(())
             })
             .await
             .unwrap();

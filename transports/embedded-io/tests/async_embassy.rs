@@ -95,7 +95,7 @@ async fn counter(number: usize, tcp: Tcp, protocol: Protocol, said: Said) {
             .transaction("sum", async |tx| {
                 let sum: Option<u64> = tx.get("sum").await?;
                 tx.multi().set("sum", sum.unwrap_or(0) + 1);
-                Ok::<_, Error>(())
+                Ok(())
             })
             .await
             .unwrap();

@@ -24,7 +24,7 @@ async fn live(redis: &mut Redis<'_>) -> Result<String, Error> {
         .transaction("b", async |tx| {
             let b: u32 = tx.get("b").await?;
             tx.multi().set("b", b + 1);
-            Ok::<_, Error>(b + 1)
+            Ok(b + 1)
         })
         .await?;
     let answer: i64 = redis.script(&Script::new("return ARGV[1]"), "k", 42).await?;

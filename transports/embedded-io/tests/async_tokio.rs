@@ -272,7 +272,7 @@ async fn transactions(address: SocketAddr, protocol: Protocol) {
                 }
                 let ((), again) = tx.multi().set("seq", value).get("seq").execute::<((), u64)>().await?;
                 assert_eq!(again, value);
-                Ok::<_, Error>(value)
+                Ok(value)
             })
             .await
             .unwrap();

@@ -108,7 +108,7 @@ fn a_transaction_with_somebody_who_writes_in_between() {
                     other.incr("seq").unwrap();
                 }
                 tx.multi().set("seq", next);
-                Ok::<_, Error>(next)
+                Ok(next)
             })
             .unwrap();
         assert_eq!((next, attempts), (3, 3));
@@ -270,7 +270,7 @@ fn a_transaction_whose_connection_is_killed_is_not_executed() {
                 let seq: u32 = tx.get("seq")?;
                 other.execute::<_, u64>(client_kill().skipme(true)).unwrap();
                 tx.multi().set("seq", seq + 1);
-                Ok::<_, Error>(())
+                Ok(())
             })
             .unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Disconnected), "{error:?}");

@@ -43,7 +43,7 @@ fn every_public_type_is_shown_and_none_shows_a_secret() {
         .transaction(["k3yed"], |tx| {
             hidden("Transaction", shown(tx));
             hidden("Queue", shown(tx.multi().get("k3yed")));
-            Ok::<_, Error>(())
+            Ok(())
         })
         .unwrap();
     hidden("Download", shown(&redis.download(get("k3yed")).unwrap().unwrap()));

@@ -63,7 +63,7 @@ fn a_whole_life_without_an_allocation() {
             let next = redis.transaction(["b"], |tx| {
                 let b: u32 = tx.get("b")?;
                 tx.multi().set("b", b + 1);
-                Ok::<_, Error>(b + 1)
+                Ok(b + 1)
             });
             assert_eq!((b, next.unwrap()), (2, 3));
             // A script, and values larger than the memory.
@@ -140,7 +140,7 @@ async fn async_life(world: &World, config: Config<'static>) -> Result<(), Error>
     let transaction = redis.transaction(["b"], async |tx| {
         let b: u32 = tx.get("b").await?;
         tx.multi().set("b", b + 1);
-        Ok::<_, Error>(b + 1)
+        Ok(b + 1)
     });
     assert_eq!((a, b, transaction.await?), (1, 2, 3));
     // A script, and values larger than the memory.

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let next = redis.transaction(["redwire:seq"], |tx| {
         let next = tx.get::<Option<u64>>("redwire:seq")?.unwrap_or(0) + 1;
         tx.multi().set("redwire:seq", next);
-        Ok::<_, Error>(next)
+        Ok(next)
     })?;
     println!("sequence number {next}");
 

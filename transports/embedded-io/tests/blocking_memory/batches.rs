@@ -16,7 +16,7 @@ fn a_transaction_is_never_executed_over_another_connection() {
         redis.transaction(["seq"], |tx| {
             let seq = if reads { tx.get("seq")? } else { 7 };
             tx.multi().set("seq", seq + 1).set("last", seq);
-            Ok::<_, Error>(seq)
+            Ok(seq)
         })
     }
     for (name, config) in protocols() {
@@ -153,7 +153,7 @@ fn a_conflict_starts_over_and_a_body_that_fails_executes_nothing() {
                 let again = queue.execute::<()>().unwrap_err();
                 assert_eq!(*again.kind(), ErrorKind::AlreadyExecuted);
                 queue.set("seq", 24);
-                Ok::<_, Error>(())
+                Ok(())
             })
             .unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::AlreadyExecuted);
@@ -163,11 +163,11 @@ fn a_conflict_starts_over_and_a_body_that_fails_executes_nothing() {
         redis
             .transaction((), |tx| {
                 tx.multi().set("x", 1);
-                Ok::<_, Error>(())
+                Ok(())
             })
             .unwrap();
         let asked = world.seen().len();
-        redis.transaction((), |_| Ok::<_, Error>(())).unwrap();
+        redis.transaction((), |_| Ok(())).unwrap();
         redis.atomic().execute::<()>().unwrap();
         redis.pipeline().execute::<()>().unwrap();
         assert_eq!(world.seen().len(), asked);
@@ -332,7 +332,7 @@ fn a_transaction_fails_with_an_error_of_the_user() {
     let mut redis = world.client(Config::default(), memory.memory());
     let mut attempts = 0;
     let mut next = |redis: &mut Redis<'_>| {
-        redis.transaction("seq", |tx| {
+        redis.try_transaction("seq", |tx| {
             attempts += 1;
             let seq: i32 = tx.get("seq")?;
             if attempts == 2 {

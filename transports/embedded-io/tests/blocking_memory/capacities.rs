@@ -75,7 +75,7 @@ fn every_capacity_is_stated_and_nothing_has_changed() {
         );
         let too_long = redis.transaction((), |tx| {
             tx.multi().set("k", &*long);
-            Ok::<_, Error>(())
+            Ok(())
         });
         let error = too_long.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Capacity(Capacity::Transmit { .. })));

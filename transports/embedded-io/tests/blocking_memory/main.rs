@@ -43,7 +43,7 @@ const LIFE: [Step; 17] = [
             .transaction(["a"], |tx| {
                 let a: u32 = tx.get("a")?;
                 tx.multi().set("c", a + 1);
-                Ok::<_, Error>(a)
+                Ok(a)
             })
             .map(text)
     },

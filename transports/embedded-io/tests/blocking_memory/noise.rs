@@ -182,7 +182,7 @@ fn the_connector_decides_when_there_is_a_stream_and_gets_it_back() {
     assert!(error.is_retryable());
     let error = redis.pipeline().get("a").get("b").get("c").execute::<()>().unwrap_err();
     assert_eq!((error.kind(), error.origin().kind()), (&ErrorKind::Connect, Some(refusals[1])));
-    let error = redis.transaction(["a"], |_| Ok::<_, Error>(())).unwrap_err();
+    let error = redis.transaction(["a"], |_| Ok(())).unwrap_err();
     assert_eq!(error.to_string(), "cannot connect: AddrNotAvailable");
     in_step(&world, &mut redis);
     redis.disconnect();

@@ -192,7 +192,7 @@ fn a_transaction_does_not_start_over_without_end() {
             // As another client would.
             tx.set("seq", attempts)?;
             tx.multi().set("seq", 0);
-            Ok::<_, Error>(())
+            Ok(())
         })
         .unwrap_err();
     assert_eq!((error.kind(), attempts), (&ErrorKind::Conflict, 100));

@@ -131,7 +131,7 @@ fn transactions(redis: &mut Redis, other: &mut Other) -> Result<(), Error> {
             other.set("tour:seq", 41)?;
         }
         tx.multi().set("tour:seq", next);
-        Ok::<_, Error>(next)
+        Ok(next)
     })?;
     info!("transaction on a watched key: {=u64}, after {=u32} attempts", next, attempts);
     Ok(())

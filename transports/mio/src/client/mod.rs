@@ -1,28 +1,28 @@
 //! A client in a loop: a session, the stream it is pumped through, and the attempts to have one.
 
+mod exchanges;
+mod pump;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read, Write};
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
-use redwire::client::{
-    Commands, Error, ErrorKind, Inbox, KeptScriptCall, Link, LinkState, Message, Next, Session, Step,
-};
+use redwire::client::{Commands, Error, ErrorKind, Inbox, KeptScriptCall, Link, LinkState, Message, Session};
 use redwire::command::{Arguments, eval, evalsha};
 use redwire::connection::{
-    self as engine, Capacity, CloseReason, Config, Event, Failure, FailureReason, Mode, SendError,
-    SendOptions, Ticket,
+    self as engine, Capacity, Config, Event, Failure, Mode, SendError, SendOptions, Ticket,
 };
 use redwire::resp::Encode;
 use redwire::script::Script;
 use redwire::time;
 
-use crate::table::{Entry, Table, Task};
-use crate::{Address, Connector, Options, Stream};
+use crate::table::{Table, Task};
+use crate::{Address, Connector, Options};
 
 /// A client of a Redis server that lives in the loop of its user, with one connection at a time.
 ///
@@ -113,10 +113,6 @@ impl Turn {
 /// So much is read, and so many events are given, before the loop has its turn.
 const TURN_BYTES: usize = 1 << 20;
 const TURN_EVENTS: usize = 4096;
-
-/// So much is read when a deadline has passed, before that counts: what is here is not late, but a server that never stops
-/// talking gets no more time for that.
-const LATE_BYTES: usize = 1 << 20;
 
 /// What messages that wait may take: one that is asked for is shown at once.
 const INBOX: usize = 1 << 20;
@@ -497,424 +493,6 @@ impl<C: Connector> Client<C> {
         let micros = now.saturating_duration_since(self.start).as_micros();
         time::Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
-
-    /// Finds the next event; where there is none, makes some by writing and reading, and if `look`, also where no event of
-    /// mio says that this is of use.
-    fn find(&mut self, now: Instant, mut look: bool) -> bool {
-        let now = self.engine_time(now);
-        self.explanation = None;
-        // What is due is done when all is read that is there, once.
-        let (mut tried, mut done) = (false, false);
-        loop {
-            if self.turn.is_over() {
-                self.turn = Turn::default();
-                (self.drained, self.cut_short) = (false, true);
-                return false;
-            }
-            if self.show(now) {
-                self.turn.events += 1;
-                self.drained = false;
-                return true;
-            }
-            if look {
-                look = false;
-                self.on_ready(true, true);
-            } else if self.pump(now) {
-                if self.late >= LATE_BYTES {
-                    self.late = 0;
-                    self.do_what_is_due(now);
-                }
-            } else if !tried && self.is_due(now) {
-                tried = true;
-                self.on_ready(true, true);
-            } else if tried && !done {
-                done = true;
-                self.do_what_is_due(now);
-            } else {
-                self.turn = Turn::default();
-                (self.drained, self.cut_short) = (true, false);
-                return false;
-            }
-        }
-    }
-
-    /// The event that was found.
-    fn view(&self) -> Option<Event<'_>> {
-        let original = match self.shown {
-            Shown::Failed(ticket, failure) => return Some(Event::Failed { ticket, failure }),
-            Shown::Engine(original) => original,
-        };
-        Some(match (self.session.engine().last_event()?, original) {
-            (Event::Reply { frame, .. }, Some(ticket)) => Event::Reply { ticket, frame },
-            (Event::Skipped { length, .. }, ticket @ Some(_)) => Event::Skipped { ticket, length },
-            (event, _) => event,
-        })
-    }
-
-    /// Finds the next event for the user among those that are here.
-    fn show(&mut self, now: time::Instant) -> bool {
-        loop {
-            if let Some((ticket, failure)) = self.table.next_failure() {
-                self.shown = Shown::Failed(ticket, failure);
-                return true;
-            }
-            if std::mem::take(&mut self.held) {
-                self.shown = Shown::Engine(None);
-                return true;
-            }
-            if !self.session.engine_mut().find_event() {
-                return false;
-            }
-            self.follow(now);
-            self.shown = Shown::Engine(None);
-            if self.table.is_empty() || self.settle(now) {
-                return true;
-            }
-        }
-    }
-
-    /// Does what an event of the connection means for the stream.
-    fn follow(&mut self, now: time::Instant) {
-        let engine = self.session.engine();
-        if engine.is_idle() {
-            // Without a stream there may also be commands that have waited too long.
-            let Some(Event::Closed { reason, mode, .. }) = engine.last_event() else { return };
-            let lost = matches!(self.link.state(), LinkState::Handshake | LinkState::Ready(_));
-            let quit = lost && (mode == Mode::Closing || reason == CloseReason::Quit);
-            self.drop_stream();
-            if quit {
-                self.link.quit(now);
-            } else {
-                self.link.lost(now, self.random.next());
-            }
-        } else if self.link.state() == LinkState::Handshake && engine.is_ready() {
-            self.link.ready(now);
-        }
-    }
-
-    /// Shows an event of the connection to the exchange that it is about. True: the event is for the user.
-    fn settle(&mut self, now: time::Instant) -> bool {
-        let Some(event) = self.session.engine().last_event() else { return true };
-        let ticket = match event {
-            Event::Reply { ticket, .. }
-            | Event::Queued { ticket }
-            | Event::Failed { ticket, .. }
-            | Event::Skipped { ticket: Some(ticket), .. } => ticket,
-            Event::Closed { .. } => {
-                while let Some(entry) = self.table.pop() {
-                    self.fail(entry, Error::new(ErrorKind::Disconnected));
-                }
-                self.held = true;
-                return false;
-            }
-            _ => return true,
-        };
-        let late = matches!(event, Event::Failed { .. });
-        let Some((place, task)) = self.table.find(ticket) else { return true };
-        let step = task.exchange().on_event(&event);
-        match step {
-            Ok(Step::NotMine) => return true,
-            Ok(Step::Done | Step::Send) | Err(_) => {}
-            Ok(_) => {
-                self.table.went_on(place);
-                return false;
-            }
-        }
-        let Some(mut entry) = self.table.take(place) else { return true };
-        match step {
-            // Where it would not be answered, or not as what it is, what has come is the answer.
-            Ok(Step::Send) if self.session.engine().mode() == Mode::Ready => {
-                self.go_on(entry, now);
-                false
-            }
-            Ok(_) => {
-                let wanted = entry.wanted;
-                self.shown = Shown::Engine(Some(entry.ticket));
-                self.explanation = entry.task.finish();
-                wanted
-            }
-            Err(error) if late || *error.kind() == ErrorKind::OutOfStep => {
-                self.give_up(entry, error);
-                false
-            }
-            // The event says what is wrong.
-            Err(error) => {
-                self.shown = Shown::Engine(Some(entry.ticket));
-                self.explanation = Some(entry.task.exchange().blame(error));
-                entry.wanted
-            }
-        }
-    }
-
-    /// Lets an exchange queue what it has to say.
-    fn go_on(&mut self, mut entry: Entry, now: time::Instant) {
-        match entry.task.exchange().send(now, self.session.engine_mut()) {
-            Ok(_) => self.table.put(entry.ticket, entry.task, entry.wanted),
-            Err(error) => self.give_up(entry, error),
-        }
-    }
-
-    /// Lets the exchanges go on that wait for room in the queue.
-    fn send_waiting(&mut self, now: time::Instant) {
-        loop {
-            let partly = self.session.engine().unfinished().is_some();
-            if !partly && (!self.table.has_waiting() || self.session.engine().mode() != Mode::Ready) {
-                return;
-            }
-            let Some(mut entry) = self.table.take_unsent(partly) else { return };
-            match entry.task.exchange().send(now, self.session.engine_mut()) {
-                Err(error) => self.give_up(entry, error),
-                Ok(_) if entry.task.is_waiting() => return self.table.put_back(entry),
-                Ok(_) => {
-                    self.table.put(entry.ticket, entry.task, entry.wanted);
-                    if self.session.engine().unfinished().is_some() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    /// An exchange ends with an error of its own.
-    fn give_up(&mut self, mut entry: Entry, error: Error) {
-        let engine = self.session.engine_mut();
-        entry.task.exchange().give_up(engine);
-        if *error.kind() == ErrorKind::OutOfStep {
-            engine.close();
-        }
-        self.fail(entry, error);
-    }
-
-    fn fail(&mut self, mut entry: Entry, error: Error) {
-        let reason = match error.kind() {
-            ErrorKind::TimedOut => FailureReason::TimedOut,
-            _ => FailureReason::Disconnected,
-        };
-        let error = entry.task.exchange().blame(error);
-        if entry.wanted {
-            self.table.fail(entry.ticket, Failure::new(reason, error.maybe_executed()));
-        }
-    }
-
-    /// When something is due that is not an event of the stream.
-    fn due(&self) -> Option<time::Instant> {
-        let engine = self.session.engine();
-        let idle = engine.is_idle();
-        let link = match self.link.state() {
-            LinkState::Waiting(_) | LinkState::Connecting if idle => self.link.poll_timeout(),
-            LinkState::Handshake if self.stream.is_some() => self.link.poll_timeout(),
-            _ => None,
-        };
-        let timer = engine.poll_timeout().map(|(due, _)| due);
-        let write = match (self.write_timeout, self.refused_since) {
-            (Some(timeout), Some(since)) => Some(since + timeout),
-            _ => None,
-        };
-        let due = link.into_iter().chain(timer).chain(write).chain(self.table.deadline()).min();
-        due.filter(|due| due.as_micros() < u64::MAX)
-    }
-
-    fn is_due(&self, now: time::Instant) -> bool {
-        self.due().is_some_and(|due| due <= now)
-    }
-
-    /// Does what is due. All was read that was there.
-    fn do_what_is_due(&mut self, now: time::Instant) {
-        self.connect_if_due(now);
-        self.session.engine_mut().handle_timeout(now);
-        self.send_waiting(now);
-        let overdue = self.link.state() == LinkState::Handshake && self.link.is_overdue(now);
-        let refused = match (self.write_timeout, self.refused_since) {
-            (Some(timeout), Some(since)) => since + timeout <= now,
-            _ => false,
-        };
-        if self.stream.is_some() && (overdue || refused) {
-            let what = if overdue { "the handshake took too long" } else { "the server takes nothing" };
-            self.lost(Some(io::Error::new(io::ErrorKind::TimedOut, what)));
-        }
-    }
-
-    /// Begins to connect if it is time to, or ends an attempt that has taken too long.
-    fn connect_if_due(&mut self, now: time::Instant) {
-        if !self.session.engine().is_idle() {
-            // The end of the last connection is still to be taken.
-            return;
-        }
-        while let LinkState::Waiting(_) | LinkState::Connecting = self.link.state() {
-            if self.link.addresses() != self.connector.choices().max(1) {
-                self.link.set_addresses(self.connector.choices().max(1));
-            }
-            match self.link.next(now, self.random.next()) {
-                Next::Connect { address } => match self.open_stream(address) {
-                    Ok(stream) => {
-                        self.stream = Some(stream);
-                        return;
-                    }
-                    Err(error) => self.attempt_failed(now, error),
-                },
-                Next::Abandon { .. } => {
-                    self.drop_stream();
-                    self.error = Some(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"));
-                    self.quit_if_asked(now);
-                }
-                _ => return self.quit_if_asked(now),
-            }
-        }
-    }
-
-    /// QUIT waits for a connection that is not to be had.
-    fn quit_if_asked(&mut self, now: time::Instant) {
-        let tried = self.link.attempts_failed() > 0 || self.link.lost_since().is_some();
-        let waits = matches!(self.link.state(), LinkState::Waiting(due) if due.is_none_or(|due| due > now));
-        if tried && waits && self.session.engine().mode() == Mode::Closing {
-            self.link.quit(now);
-            // Without a stream the engine fails what waits.
-            self.session.engine_mut().handle_eof();
-        }
-    }
-
-    fn open_stream(&mut self, address: usize) -> io::Result<C::Stream> {
-        let mut stream = self.connector.connect(address)?;
-        if let Some((registry, token)) = &self.registration {
-            stream.register(registry, *token, BOTH)?;
-        }
-        Ok(stream)
-    }
-
-    fn attempt_failed(&mut self, now: time::Instant, error: io::Error) {
-        self.drop_stream();
-        self.error = Some(error);
-        self.link.failed(now, self.random.next());
-        self.quit_if_asked(now);
-    }
-
-    /// Does what can be done with the stream. True: there may be events.
-    fn pump(&mut self, now: time::Instant) -> bool {
-        if self.link.state() == LinkState::Connecting {
-            return self.finish_connect(now);
-        }
-        if self.table.has_waiting() || self.session.engine().unfinished().is_some() {
-            self.send_waiting(now);
-        }
-        self.write(now);
-        self.read(now)
-    }
-
-    fn finish_connect(&mut self, now: time::Instant) -> bool {
-        let Some(stream) = self.stream.as_mut().filter(|_| self.readable || self.writable) else {
-            return false;
-        };
-        (self.readable, self.writable) = (false, false);
-        match stream.finish_connect() {
-            Ok(true) => {
-                self.link.connected(now);
-                // What happened while it connected has been announced already.
-                (self.readable, self.writable) = (true, true);
-                // It has no stream: it was told of none since the last one ended.
-                let _ = self.session.engine_mut().connected(now);
-                true
-            }
-            Ok(false) => false,
-            Err(error) if is_passing(&error) => false,
-            Err(error) => {
-                self.attempt_failed(now, error);
-                self.connect_if_due(now);
-                true
-            }
-        }
-    }
-
-    fn can_write(&self) -> bool {
-        self.writable && self.stream.is_some() && self.link.state() != LinkState::Connecting
-    }
-
-    /// Writes what is to be written, as far as the stream takes it.
-    fn write(&mut self, now: time::Instant) {
-        if !self.can_write() {
-            return;
-        }
-        let Some(stream) = &mut self.stream else { return };
-        let engine = self.session.engine_mut();
-        let error = loop {
-            let result = match engine.poll_transmit() {
-                Some(bytes) => stream.write(bytes),
-                None if self.unflushed => stream.flush().map(|()| 0),
-                None => return,
-            };
-            let writing = engine.poll_transmit().is_some();
-            match result {
-                Ok(0) if writing => break io::ErrorKind::WriteZero.into(),
-                Ok(count) => {
-                    self.unflushed = writing;
-                    self.refused_since = None;
-                    engine.transmitted(count);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.writable = false;
-                    self.refused_since.get_or_insert(now);
-                    return;
-                }
-                Err(error) => break error,
-            }
-        };
-        // What the server has said before it closed the stream can be read all the same.
-        self.error = Some(error);
-        self.broken = true;
-        self.writable = false;
-        self.readable = true;
-    }
-
-    /// Reads once. True: there may be events, or more to read.
-    fn read(&mut self, now: time::Instant) -> bool {
-        if !self.readable || self.stream.is_none() {
-            return false;
-        }
-        let late = self.is_due(now);
-        let Some(stream) = &mut self.stream else { return false };
-        let buffer = self.session.engine_mut().receive_buffer();
-        if buffer.is_empty() {
-            // The allocator has none left. A read would look like the end of the stream.
-            self.lost(Some(io::ErrorKind::OutOfMemory.into()));
-            return true;
-        }
-        let most = buffer.len().min(TURN_BYTES);
-        match stream.read(buffer.get_mut(..most).unwrap_or_default()) {
-            Ok(0) => self.lost(None),
-            Ok(count) => {
-                self.turn.bytes += count;
-                self.late = if late { self.late + count } else { 0 };
-                self.session.engine_mut().received(now, count);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.readable = false;
-                if !self.broken {
-                    return false;
-                }
-                self.lost(None);
-            }
-            Err(error) => self.lost(Some(error)),
-        }
-        true
-    }
-
-    /// The stream has ended: the engine delivers what is complete, and fails the rest.
-    fn lost(&mut self, error: Option<io::Error>) {
-        if error.is_some() || !self.broken {
-            self.error = error;
-        }
-        self.drop_stream();
-        self.session.engine_mut().handle_eof();
-    }
-
-    fn drop_stream(&mut self) {
-        if let (Some(mut stream), Some((registry, _))) = (self.stream.take(), &self.registration) {
-            let _ = stream.deregister(registry);
-        }
-        (self.readable, self.writable, self.unflushed, self.broken) = (false, false, false, false);
-        (self.refused_since, self.late) = (None, 0);
-    }
 }
 
 /// Streams are registered for all there is: with edges, what nobody waits for costs nothing.
@@ -925,11 +503,6 @@ const TRANSACTION_OVERHEAD: usize = 64;
 
 /// What an exchange takes in the table, at most.
 const ENTRY: usize = 512;
-
-/// Whether an error says no more than that it has to be tried again.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
 
 /// Reads and writes are registered, whatever `interests` says.
 impl<C: Connector> Source for Client<C> {
