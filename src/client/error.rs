@@ -262,7 +262,7 @@ impl<T> Error<T> {
         let Parts { kind, maybe_executed, position, .. } = self.parts();
         match kind {
             ErrorKind::Server(error) => !maybe_executed && *position == 0 && error.reply().is_retryable(),
-            ErrorKind::Refused { error, .. } => error.reply().is_retryable() || error.is_full(),
+            ErrorKind::Refused { error, .. } => error.reply().is_retryable() || error.reply().is_full(),
             // Nothing of the transaction was executed, so that all of it can be.
             ErrorKind::Aborted(error) => error.reply().is_retryable(),
             ErrorKind::Connect | ErrorKind::HandshakeTimedOut | ErrorKind::Conflict => !maybe_executed,
@@ -363,11 +363,6 @@ impl ServerError {
     /// The same as a view.
     pub fn reply(&self) -> ErrorReply<'_> {
         ErrorReply::new(&self.0)
-    }
-
-    /// Whether the server has no room for another connection.
-    fn is_full(&self) -> bool {
-        self.0.starts_with(b"ERR max number of clients")
     }
 }
 

@@ -256,7 +256,7 @@ impl<P: Parser> Connection<'_, P> {
                     self.begin_resp2();
                     return None;
                 }
-                Step::LibraryName | Step::LibraryVersion if SETTINGS => {
+                Step::LibraryName | Step::LibraryVersion if SETTINGS && !error.is_full() => {
                     debug!("{} refused: {}, which is ignored", step_name(step), error.code().name());
                 }
                 Step::Subscriptions if SUBSCRIPTIONS && self.is_about_the_names(error) => {

@@ -253,6 +253,12 @@ impl<'a> ErrorReply<'a> {
         }
     }
 
+    /// Whether the server has no room for another connection (`maxclients`). It says so to the first thing that it is asked,
+    /// and closes the stream.
+    pub fn is_full(&self) -> bool {
+        self.text.starts_with(b"ERR max number of clients")
+    }
+
     /// Whether the server did nothing, for a reason that passes. The same command may succeed later on this connection. True for LOADING, BUSY, MASTERDOWN, TRYAGAIN and CLUSTERDOWN.
     pub fn is_retryable(&self) -> bool {
         matches!(

@@ -424,3 +424,18 @@ fn timeouts_of_any_length() {
         config.write_timeout(Duration::MAX).health_check(Duration::MAX).client().ping().unwrap();
     }
 }
+
+#[test]
+fn a_server_that_is_full_says_so_and_may_be_tried_again() {
+    let server = Server::start();
+    let admin = server.client();
+    admin.execute::<_, ()>(cmd("CONFIG").arg(["SET", "maxclients", "1"])).unwrap();
+    for (name, config) in server.ways() {
+        let error = config.client().ping().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Refused { .. }), "{name}: {error}");
+        assert!(error.to_string().contains("max number of clients"), "{name}: {error}");
+        assert!(error.is_retryable() && !error.maybe_executed(), "{name}: {error:#?}");
+    }
+    // The one connection that there may be goes on.
+    admin.ping().unwrap();
+}
