@@ -116,10 +116,7 @@ impl Progress {
                 self.ticket = Some(ticket);
                 Ok(Step::Wait)
             }
-            Err(error) => {
-                wait_for_room(error, connection, now, command.patience(), &mut self.deadline)?;
-                Ok(Step::Wait)
-            }
+            Err(error) => wait_for_room(error, connection, now, command, &mut self.deadline),
         }
     }
 

@@ -7,8 +7,8 @@ use super::{Error, ErrorKind};
 use crate::connection::{Capacity, Connection, Event, SendError, SubscriptionKind};
 use crate::parts::{DEADLINES, SUBSCRIPTIONS};
 use crate::reply::FromReply;
-use crate::resp::{Frame, Parser, Scanner};
-use crate::time::{Instant, Patience};
+use crate::resp::{Encode, Frame, Parser, Scanner};
+use crate::time::Instant;
 
 /// A conversation that is longer than one command and one reply, or just as long: it says what to send, takes events, and
 /// ends in a result, which it gives by a method of its own.
@@ -310,7 +310,7 @@ pub(super) fn may_have_room<P: Parser>(error: SendError, connection: &Connection
     }
 }
 
-/// A command was not sent: goes on if it may find room before its own time is over, which `deadline` keeps.
+/// A command was not sent: waits if it may find room before its own time is over, which `deadline` keeps.
 ///
 /// # Errors
 /// That it was not sent, or that its time is over.
@@ -318,17 +318,17 @@ pub(super) fn wait_for_room<P: Parser>(
     error: SendError,
     connection: &Connection<'_, P>,
     now: Instant,
-    patience: Patience,
+    command: &(impl Encode + ?Sized),
     deadline: &mut Option<Instant>,
-) -> Result<(), Error> {
+) -> Result<Step, Error> {
     if !may_have_room(error, connection) {
         return Err(error.into());
     }
     if DEADLINES {
-        *deadline = deadline.or_else(|| connection.deadline_of(now, patience));
+        *deadline = deadline.or_else(|| connection.deadline_of(now, command.patience()));
         if deadline.is_some_and(|deadline| deadline <= now) {
             return Err(Error::new(ErrorKind::TimedOut));
         }
     }
-    Ok(())
+    Ok(Step::Wait)
 }

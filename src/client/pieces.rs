@@ -216,7 +216,7 @@ impl<P: Parser, E: Encode + ?Sized> Exchange<P> for Upload<'_, E> {
                         self.sent = true;
                     }
                     Err(error) => {
-                        wait_for_room(error, connection, now, command.patience(), &mut self.deadline)?;
+                        wait_for_room(error, connection, now, *command, &mut self.deadline)?;
                     }
                 }
             }

@@ -8,7 +8,7 @@ use crate::parts::PIECES;
 use crate::reply::FromReply;
 use crate::resp::{ArgumentWriter, Encode, ErrorCode, Frame, Parser};
 use crate::script::Script;
-use crate::time::{Instant, Patience};
+use crate::time::Instant;
 
 /// A call of a script by its digest, or of a function by its name. If the server answers that it does not have it, it is
 /// given the source, and called once more; both go out together. What the server says to that is the result.
@@ -166,7 +166,7 @@ impl<'c> Attempts<'c> {
                 match begun {
                     Ok(ticket) => *load.insert(ticket),
                     Err(error) => {
-                        wait_for_room(error, connection, now, Patience::Usual, deadline)?;
+                        wait_for_room(error, connection, now, source.words, deadline)?;
                         return Ok(None);
                     }
                 }

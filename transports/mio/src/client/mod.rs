@@ -478,7 +478,7 @@ impl<C: Connector> Client<C> {
     }
 
     /// What the stream, or the attempt to have one, said when it last failed: after [`Event::Closed`] it says more than
-    /// [`CloseReason::Disconnected`] does.
+    /// [`CloseReason::Disconnected`](engine::CloseReason::Disconnected) does.
     pub fn error(&self) -> Option<&io::Error> {
         self.error.as_ref()
     }
