@@ -14,6 +14,7 @@ use redwire::storage::{self, Text};
 use redwire::url::{self, Secret, Url};
 use redwire::{client, connection, resp, script, time};
 use redwire_kit::defmt_frames::{holds, take};
+use redwire_kit::source::{files_in, types_in};
 
 /// Makes sure at compile time that types are `Format`, and gives their names, each after its module.
 macro_rules! formats {
@@ -60,30 +61,12 @@ fn every_public_type_is_format() {
 /// The public types that the source declares, each after the first part of its module.
 fn declared() -> BTreeSet<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    let mut directories = vec![source.clone()];
-    while let Some(directory) = directories.pop() {
-        for entry in directory.read_dir().unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { directories.push(path) } else { files.push(path) }
-        }
-    }
-    let mut types = BTreeSet::new();
-    for file in files {
+    let types = files_in(&source).into_iter().flat_map(|file| {
         let module = file.strip_prefix(&source).unwrap().iter().next().unwrap();
-        let module = Path::new(module).file_stem().unwrap().to_str().unwrap();
-        for line in std::fs::read_to_string(&file).unwrap().lines().map(str::trim_start) {
-            let begin = ["pub struct ", "pub enum ", "pub union "];
-            let Some(name) = begin.iter().find_map(|begin| line.strip_prefix(begin)) else { continue };
-            let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
-            let name = &name[..end];
-            // A macro has `$name`.
-            if !name.is_empty() {
-                types.insert(format!("{module}::{name}"));
-            }
-        }
-    }
-    types
+        let module = Path::new(module).file_stem().unwrap().to_str().unwrap().to_string();
+        types_in(&file).into_iter().map(move |name| format!("{module}::{name}"))
+    });
+    types.collect()
 }
 
 /// What `defmt` and `Debug` make of a value.

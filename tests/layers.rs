@@ -1,6 +1,8 @@
 //! Who uses whom in the engine: no module names one that stands above it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use redwire_kit::source::files_in;
 
 /// From below to above.
 const LAYERS: [&[&str]; 6] =
@@ -13,7 +15,7 @@ fn no_module_uses_one_above_it() {
         let above = LAYERS[number + 1..].concat();
         for module in *layer {
             let (folder, file) = (source.join(module), source.join(format!("{module}.rs")));
-            for file in files_in(if folder.is_dir() { folder } else { file }) {
+            for file in files_in(if folder.is_dir() { &folder } else { &file }) {
                 let text = std::fs::read_to_string(&file).unwrap();
                 for (number, line) in text.lines().enumerate() {
                     let used = used_in(line).find(|name| above.contains(name));
@@ -29,11 +31,4 @@ fn used_in(line: &str) -> impl Iterator<Item = &str> {
     let code = if line.trim_start().starts_with("//") { "" } else { line };
     let path = code.split_once("crate::").map_or("", |(_, path)| path);
     path.split(|byte: char| !byte.is_ascii_alphanumeric() && byte != '_')
-}
-
-fn files_in(path: PathBuf) -> Vec<PathBuf> {
-    if !path.is_dir() {
-        return vec![path];
-    }
-    path.read_dir().unwrap().flat_map(|entry| files_in(entry.unwrap().path())).collect()
 }

@@ -12,4 +12,5 @@ pub mod model;
 pub mod pair;
 pub mod real;
 pub mod server;
+pub mod source;
 pub mod words;

@@ -209,6 +209,13 @@ impl<F, T> core::fmt::Debug for Resuming<F, T> {
     }
 }
 
+#[cfg(all(feature = "alloc", feature = "defmt"))]
+impl<F, T> defmt::Format for Resuming<F, T> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Resuming {{ connecting: {} }}", self.attempt.is_some());
+    }
+}
+
 #[cfg(feature = "alloc")]
 impl<F, T, S, E> AsyncConnector for Resuming<F, T>
 where

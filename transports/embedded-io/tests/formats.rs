@@ -5,10 +5,12 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::path::Path;
 
 use redwire_embedded_io::prelude::*;
-use redwire_embedded_io::{InUse, ServerError};
+use redwire_embedded_io::{EmbassyClock, InUse, Resuming, ServerError, StreamError, TokioClock, WriteError};
 use redwire_kit::defmt_frames::{holds, take};
+use redwire_kit::source::{files_in, types_in};
 use support::memory::World;
 use support::wire::{AsyncWorld, block_on};
 
@@ -69,11 +71,16 @@ fn every_public_type_is_shown_and_none_shows_a_secret() {
     hidden("AsyncUpload", shown(&block_on(client.upload(cmd("SET").arg("k3yed"), 5)).unwrap()));
     hidden("AsyncClient", shown(&client));
     hidden("CancelSafe", shown(&CancelSafe(Line::new("s3cretive", 1))));
+    let resuming = Resuming::new(|| std::future::ready("s3cretive"));
+    hidden("Resuming", shown(&resuming));
     hidden("StaticBuffers", shown(&memory));
     hidden("Memory", shown(&memory.memory()));
     hidden("Line", shown(&Line::new("s3cretive", 1)));
     hidden("InUse", shown(&InUse));
     hidden("NoClock", shown(&NoClock));
+    hidden("EmbassyClock", shown(&EmbassyClock::new()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    hidden("TokioClock", shown(&runtime.block_on(async { TokioClock::new() })));
     hidden("AddressError", shown(&"s3cretive argum3nt".parse::<Address>().unwrap_err()));
     let refused: Error = {
         world.answer("GET x", "-ERR what the server says\r\n");
@@ -83,6 +90,8 @@ fn every_public_type_is_shown_and_none_shows_a_secret() {
         redis.get::<()>("x").unwrap_err()
     };
     hidden("Error", shown(&refused));
+    hidden("StreamError", shown(&StreamError::default()));
+    hidden("WriteError", shown(&WriteError(refused.clone())));
     hidden("ErrorKind", shown(&refused.kind().clone()));
     let said: &ServerError = refused.server_error().unwrap();
     hidden("ServerError", shown(said));
@@ -91,22 +100,8 @@ fn every_public_type_is_shown_and_none_shows_a_secret() {
     hidden("Address", shown(&address));
     assert!(holds(&shown(&address).0, "redis.lan"));
 
-    let missing: Vec<String> = declared().into_iter().filter(|name| !seen.contains(&name[..])).collect();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let declared = files_in(&source).into_iter().flat_map(|file| types_in(&file));
+    let missing: Vec<String> = declared.filter(|name| !seen.contains(&name[..])).collect();
     assert!(missing.is_empty(), "to be shown above: {missing:?}");
-}
-
-/// The public types that the source declares.
-fn declared() -> BTreeSet<String> {
-    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut types = BTreeSet::new();
-    for file in source.read_dir().unwrap() {
-        for line in std::fs::read_to_string(file.unwrap().path()).unwrap().lines() {
-            let Some(name) = line.strip_prefix("pub struct ").or(line.strip_prefix("pub enum ")) else {
-                continue;
-            };
-            let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
-            types.insert(name[..end].to_string());
-        }
-    }
-    types
 }
